@@ -1,0 +1,1 @@
+"""The room that does: `deliver`, `record` and the providers they call."""

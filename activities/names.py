@@ -1,0 +1,4 @@
+"""The activities' names, for the workflows: they order by name and import nothing else."""
+
+DELIVER = "deliver"
+RECORD = "record"

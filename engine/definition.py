@@ -1,0 +1,369 @@
+"""A journey as data: what `journey.yaml` says, checked and frozen.
+
+It knows nothing of files, lines or messages: `authoring` reads those and turns what is
+refused here into file and line. The one surprising fact: unknown keys are ignored by
+default, because running workflows decode definitions that other code versions wrote;
+whoever reads a person's file passes `extra="forbid"` to `model_validate`.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from engine.expressions import (
+    Days,
+    Duration,
+    EventAnchor,
+    StepAnchor,
+    TimeExpression,
+    TraitAnchor,
+    Window,
+    parse_days,
+    parse_duration,
+    parse_time_expression,
+    parse_window,
+)
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_STEP_ID = re.compile(r"[a-z][a-z0-9_-]*")
+# A step may not take the name of an anchor: `at: start + 1 day` must have one meaning.
+_ANCHOR_WORDS = frozenset({"start", "event", "customer"})
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"`{value}` is not a name: use lower case letters, digits and hyphens")
+    return value
+
+
+def _check_step_id(value: str) -> str:
+    if not _STEP_ID.fullmatch(value):
+        raise ValueError(
+            f"`{value}` is not a step id: start with a lower case letter, then lower case "
+            "letters, digits, `-` or `_`"
+        )
+    if value in _ANCHOR_WORDS:
+        raise ValueError(f"`{value}` is a word of time expressions: give the step another id")
+    return value
+
+
+def _read_share(value: object) -> object:
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            return float(value[:-1]) / 100
+        except ValueError:
+            raise ValueError(f"`{value}` is not a share: write `0.1` or `10%`") from None
+    return value
+
+
+def _read_events(value: object) -> object:
+    """Every key that takes events takes a name, a mapping, or a list of these."""
+    if isinstance(value, str | dict):
+        value = [value]
+    if isinstance(value, list):
+        return [{"event": item} if isinstance(item, str) else item for item in value]
+    return value
+
+
+def _read_event(value: object) -> object:
+    return {"event": value} if isinstance(value, str) else value
+
+
+def _read_variants(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: {"send": v} if isinstance(v, str) else v for k, v in value.items()}
+    return value
+
+
+def _text(parse: Any) -> BeforeValidator:
+    """A validator for a value written as text; a value already parsed passes."""
+
+    def read(value: object) -> object:
+        if isinstance(value, str):
+            return parse(value)
+        if isinstance(value, int | float | list | dict) or value is None:
+            raise ValueError(f"expected text, found `{value}`")
+        return value
+
+    return BeforeValidator(read)
+
+
+_AS_TEXT = PlainSerializer(str, return_type=str)
+
+Name = Annotated[str, AfterValidator(_check_name)]
+StepId = Annotated[str, AfterValidator(_check_step_id)]
+Share = Annotated[float, BeforeValidator(_read_share), Field(ge=0, le=1)]
+DurationText = Annotated[Duration, _text(parse_duration), _AS_TEXT]
+TimeText = Annotated[TimeExpression, _text(parse_time_expression), _AS_TEXT]
+WindowText = Annotated[Window, _text(parse_window), _AS_TEXT]
+DaysText = Annotated[Days, _text(parse_days), _AS_TEXT]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
+
+
+class EventMatch(_Frozen):
+    """An event by name and, where given, by a condition (`where`) over it and the customer."""
+
+    event: str = Field(min_length=1)
+    where: str | None = None
+
+
+class GoalMatch(EventMatch):
+    """The event that counts as conversion."""
+
+    value: str | None = None  # the property that holds the money
+    within: DurationText = parse_duration("30 days")  # how long after completion it still counts
+
+
+class AfterEvent(EventMatch):
+    """A step's trigger: this event, and how long after it."""
+
+    wait: DurationText = parse_duration("0 minutes")
+
+
+class AfterIdle(_Frozen):
+    """A step's trigger: no activity for this long."""
+
+    idle: Duration
+
+
+class At(_Frozen):
+    """A step's trigger: a time of its own."""
+
+    time: TimeExpression
+
+
+Events = Annotated[tuple[EventMatch, ...], BeforeValidator(_read_events)]
+Goals = Annotated[tuple[GoalMatch, ...], BeforeValidator(_read_events)]
+AfterEvents = Annotated[tuple[AfterEvent, ...], BeforeValidator(_read_events)]
+Repeat = Literal[True, "daily", "weekly", "monthly", "yearly"]
+Trigger = At | AfterIdle | tuple[AfterEvent, ...]
+
+
+class Variant(_Frozen):
+    """One of several messages a step may send, drawn by a stable hash in proportion to `weight`."""
+
+    send: str
+    weight: int = Field(default=1, ge=1)
+
+
+class Offer(_Frozen):
+    """A coupon code made for this customer: exactly one of `percent` and `amount`."""
+
+    percent: Annotated[Decimal, Field(gt=0, le=100)] | None = None
+    amount: Annotated[Decimal, Field(gt=0)] | None = None
+    valid: DurationText
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.percent is None) == (self.amount is None):
+            raise ValueError("an offer has either `percent` or `amount`")
+        return self
+
+
+class Step(_Frozen):
+    """One thing the journey may do, with its own time. See design.md, "Step keys"."""
+
+    id: StepId
+    send: str | None = None
+    call: str | None = None
+    set: dict[str, Any] | None = None
+    variants: Annotated[dict[str, Variant], BeforeValidator(_read_variants)] | None = None
+    at: TimeText | None = None
+    after_idle: DurationText | None = None
+    after_event: AfterEvents | None = None
+    wait: DurationText | None = Field(default=None, exclude=True)  # sugar: moved into `after_event`
+    repeat: Repeat | None = None
+    when: str | None = None
+    unless: Events = ()
+    between: WindowText | None = None
+    days: DaysText | None = None
+    grace: DurationText = parse_duration("1 day")
+    channels: tuple[str, ...] | None = None
+    offer: Offer | None = None
+    sender: str | None = Field(default=None, alias="from")
+    topic: str | None = None
+    transactional: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_and_wait(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if "id" not in data and (name := data.get("send") or data.get("call")):
+            data["id"] = name
+        if (wait := data.get("wait")) is not None and "after_event" in data:
+            matches = _read_events(data["after_event"])
+            if isinstance(matches, list):
+                if any(isinstance(m, dict) and "wait" in m for m in matches):
+                    raise ValueError("`wait` is given twice: beside `after_event` and inside it")
+                matches = [{**m, "wait": wait} if isinstance(m, dict) else m for m in matches]
+            data["after_event"] = matches
+        return data
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        does = [k for k in ("send", "call", "set", "variants") if getattr(self, k) is not None]
+        if len(does) != 1:
+            raise ValueError(
+                "a step does exactly one of `send`, `call`, `set`, `variants`"
+                + (f", not {' and '.join(f'`{k}`' for k in does)}" if does else "")
+            )
+        triggers = [k for k in ("at", "after_idle", "after_event") if getattr(self, k) is not None]
+        if len(triggers) != 1:
+            raise ValueError(
+                "a step has exactly one of `at`, `after_idle`, `after_event`"
+                + (f", not {' and '.join(f'`{k}`' for k in triggers)}" if triggers else "")
+            )
+        if self.wait is not None and self.after_event is None:
+            raise ValueError("`wait` belongs to `after_event`")
+        if self.repeat not in (None, True) and self.at is None:
+            raise ValueError(f"`repeat: {self.repeat}` needs `at`; here `repeat: true` is meant")
+        if self.repeat is True and self.at is not None and not isinstance(
+            self.at.anchor, TraitAnchor | StepAnchor
+        ):
+            raise ValueError(
+                f"`repeat: true` needs an anchor that can change; `{self.at.anchor}` never does: "
+                "write `daily`, `weekly`, `monthly` or `yearly`"
+            )
+        if self.variants is not None and not self.variants:
+            raise ValueError("`variants` is empty")
+        if self.transactional and self.topic is not None:
+            raise ValueError("a step has a `topic` or is `transactional`, not both")
+        return self
+
+    @cached_property
+    def trigger(self) -> Trigger:
+        """What makes the step come up."""
+        if self.at is not None:
+            return At(time=self.at)
+        if self.after_idle is not None:
+            return AfterIdle(idle=self.after_idle)
+        assert self.after_event is not None  # `_whole` saw to it
+        return self.after_event
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The message folders this step may send."""
+        if self.variants is not None:
+            return tuple(variant.send for variant in self.variants.values())
+        return (self.send,) if self.send is not None else ()
+
+
+class Journey(_Frozen):
+    """A definition. See design.md, "Journey keys"."""
+
+    journey: Name
+    title: str = Field(min_length=1)
+    starts_on: Events = ()
+    fresh: DurationText = parse_duration("1 day")
+    key: str | None = None
+    reenter: Literal["never", "after_exit", "restart"] = "never"
+    ends_on: Events = ()
+    ends_at: TimeText | None = None
+    goal: Goals = ()
+    activity: Events = ()
+    topic: str | None = None
+    transactional: bool = False
+    holdout: Share = 0.0
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.transactional and self.topic is not None:
+            raise ValueError("a journey has a `topic` or is `transactional`, not both")
+        if not self.transactional and self.topic is None:
+            raise ValueError("a journey needs a `topic`, or `transactional: true`")
+        seen: set[str] = set()
+        for step in self.steps:
+            if step.id in seen:
+                raise ValueError(f"two steps are called `{step.id}`: give one an `id` of its own")
+            seen.add(step.id)
+        for step in self.steps:
+            anchor = step.at.anchor if step.at is not None else None
+            if isinstance(anchor, StepAnchor) and anchor.step not in seen:
+                raise ValueError(
+                    f"step `{step.id}`: `{step.at}`: there is no step `{anchor.step}`"
+                )
+            _refuse_circle(self, step)
+        if self.ends_at is not None and isinstance(self.ends_at.anchor, StepAnchor):
+            raise ValueError("`ends_at` can't depend on a step")
+        return self
+
+    def step(self, step_id: str) -> Step:
+        """The step of that id; KeyError if there is none."""
+        return self._steps_by_id[step_id]
+
+    @cached_property
+    def _steps_by_id(self) -> dict[str, Step]:
+        return {step.id: step for step in self.steps}
+
+    @cached_property
+    def version(self) -> str:
+        """The content hash: what the journey says, not how the file was laid out."""
+        return hashlib.sha256(self.pinned().encode()).hexdigest()[:12]
+
+    def pinned(self) -> str:
+        """The definition as JSON text, the form in which a workflow carries it."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True)
+
+    def times(self) -> Iterator[TimeExpression]:
+        """Every time expression, `ends_at` first."""
+        if self.ends_at is not None:
+            yield self.ends_at
+        for step in self.steps:
+            if step.at is not None:
+                yield step.at
+
+    @cached_property
+    def live_traits(self) -> tuple[str, ...]:
+        """Paths of customer traits that anchor a time, sorted: when one changes, the enrollment hears."""
+        return tuple(
+            sorted({t.anchor.path for t in self.times() if isinstance(t.anchor, TraitAnchor)})
+        )
+
+    @cached_property
+    def start_properties(self) -> tuple[str, ...]:
+        """Paths of properties of the enrolling event that anchor a time, sorted."""
+        return tuple(
+            sorted({t.anchor.path for t in self.times() if isinstance(t.anchor, EventAnchor)})
+        )
+
+    def topic_of(self, step: Step) -> str | None:
+        """The topic a step's message belongs to; None if it is transactional."""
+        if step.topic is not None:
+            return step.topic
+        if step.transactional is not None:
+            return None if step.transactional else self.topic
+        return self.topic
+
+
+def _refuse_circle(journey: Journey, step: Step) -> None:
+    """Steps may wait on one another, but not in a circle: none of them would ever be sent."""
+    by_id = {each.id: each for each in journey.steps}
+    path = [step.id]
+    current: Step | None = step
+    while current is not None and current.at is not None:
+        anchor = current.at.anchor
+        if not isinstance(anchor, StepAnchor):
+            return
+        if anchor.step in path:
+            raise ValueError(f"steps wait on one another in a circle: {' → '.join([*path, anchor.step])}")
+        path.append(anchor.step)
+        current = by_id.get(anchor.step)

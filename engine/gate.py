@@ -1,0 +1,334 @@
+"""The one gate: whether a message may go out now, by which channel, or why not.
+
+It is given facts and conditions and looks nothing up, so `deliver` and the simulator ask
+the same questions in the same order (design, "Delivering", step 2). Transactional messages
+pass consent, quiet hours and caps; nothing passes suppression or a missing address.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from engine.addresses import valid_email
+from engine.definition import EventMatch, Journey, Step
+from engine.enrollment import Delivery, NotBefore, Settled
+from engine.expressions import Duration, Term, Window
+from engine.localtime import next_opening, shift, zone
+from engine.policy import Cap, Policy
+from engine.reasons import Decision, Reason
+from engine.sampling import draw, held_out
+from engine.values import at_path
+
+
+@dataclass(frozen=True)
+class PastEvent:
+    """Something the customer did, as far as conditions and `unless` look at it."""
+
+    name: str
+    at: datetime
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PastMessage:
+    """A message of this customer that was sent, or may have been (`unknown`)."""
+
+    enrollment: str
+    step: str
+    at: datetime
+    channel: str
+    topic: str | None
+    clicked: bool = False
+
+
+@dataclass(frozen=True)
+class Customer:
+    """The customer as the gate sees them, freshly read.
+
+    `events` holds the past events that the journey's conditions name (see `looks_at`).
+    `subscribed` answers a (channel, topic) with what the customer said, or None if nothing.
+    `suppressed` says whether an address may not be written to.
+    """
+
+    id: str
+    traits: Mapping[str, Any]
+    last_activity_at: datetime | None
+    events: tuple[PastEvent, ...]
+    messages: tuple[PastMessage, ...]
+    subscribed: Callable[[str, str], bool | None]
+    suppressed: Callable[[str, str], bool]
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """What is to be decided: a delivery of a step, of an enrollment, of a journey.
+
+    `event` holds the properties of the event the step comes from: the one that fired it,
+    else the one that enrolled. `channels` maps each message folder to those it has.
+    """
+
+    journey: Journey
+    step: Step
+    enrollment: str
+    start_at: datetime
+    key: str | None
+    event: Mapping[str, Any]
+    delivery: Delivery
+    channels: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class History:
+    """What a `when` may ask beside traits and properties."""
+
+    count: Callable[[str, Duration | None], int]
+    sent: Callable[[str], bool]
+    clicked: Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Go:
+    """It may go out: this message, by this channel, to this address."""
+
+    message: str
+    channel: str
+    address: str
+    topic: str | None
+
+
+class ConditionFailed(Exception):
+    """A condition could not be evaluated; for `when` that is a template error."""
+
+
+# Evaluates a condition's text. `where` gets no history. Raises ConditionFailed.
+Evaluate = Callable[[str, Mapping[str, Any], Mapping[str, Any], History | None], bool]
+Verdict = Go | Settled | NotBefore
+
+
+def decide(occasion: Occasion, customer: Customer, policy: Policy, evaluate: Evaluate) -> Verdict:
+    """The verdict on one delivery, at its own time. Raises ConditionFailed."""
+    return (
+        _still_active(occasion, customer)
+        or _called_off(occasion, customer, evaluate)
+        or _held_out(occasion, customer, policy)
+        or _by_some_channel(occasion, customer, policy)
+    )
+
+
+def choose_message(occasion: Occasion, customer_id: str) -> str:
+    """The message folder of the step: its own, or the variant drawn for this enrollment."""
+    step = occasion.step
+    if step.variants is None:
+        assert step.send is not None
+        return step.send
+    weights = {name: variant.weight for name, variant in step.variants.items()}
+    drawn = draw(weights, occasion.journey.journey, step.id, customer_id)
+    return step.variants[drawn].send
+
+
+def last_activity(
+    journey: Journey,
+    key: str | None,
+    events: Sequence[PastEvent],
+    traits: Mapping[str, Any],
+    evaluate: Evaluate,
+) -> datetime | None:
+    """The newest event that counts as using the product, for this journey and this key.
+
+    `events` may come in any order; those given are only what the customer did.
+    """
+    counted = (
+        event.at
+        for event in events
+        if concerns(journey, key, event)
+        and (
+            not journey.activity
+            or any(matches(match, event, traits, evaluate) for match in journey.activity)
+        )
+    )
+    return max(counted, default=None)
+
+
+def matches(
+    match: EventMatch, event: PastEvent, traits: Mapping[str, Any], evaluate: Evaluate
+) -> bool:
+    """Whether a past event is one that a journey's key names. A `where` in error is no match."""
+    if match.event != event.name:
+        return False
+    if match.where is None:
+        return True
+    try:
+        return evaluate(match.where, traits, event.properties, None)
+    except ConditionFailed:
+        return False
+
+
+def _still_active(occasion: Occasion, customer: Customer) -> NotBefore | None:
+    delivery = occasion.delivery
+    if delivery.idle_since is None or delivery.forced:
+        return None
+    last = max(occasion.start_at, customer.last_activity_at or occasion.start_at)
+    if last > delivery.idle_since or delivery.spell_settled:
+        return NotBefore(last_activity_at=last)
+    return None
+
+
+def _called_off(occasion: Occasion, customer: Customer, evaluate: Evaluate) -> Settled | None:
+    step = occasion.step
+    since = occasion.start_at
+    for match in step.unless:
+        for event in customer.events:
+            if (
+                event.at >= since
+                and concerns(occasion.journey, occasion.key, event)
+                and matches(match, event, customer.traits, evaluate)
+            ):
+                return _not(Reason.UNLESS)
+    if step.when is not None and not evaluate(
+        step.when, customer.traits, occasion.event, _history(occasion, customer)
+    ):
+        return _not(Reason.CONDITION)
+    return None
+
+
+def concerns(journey: Journey, key: str | None, event: PastEvent) -> bool:
+    """With a `key`, an event that carries the property reaches only the enrollment it names."""
+    if key is None or journey.key is None:
+        return True
+    value = at_path(event.properties, journey.key)
+    return value is None or str(value) == key
+
+
+def _history(occasion: Occasion, customer: Customer) -> History:
+    at = occasion.delivery.at
+    tz = zone(occasion.delivery.zone)
+    assert tz is not None  # the machine computes in zones that exist
+
+    def count(name: str, within: Duration | None) -> int:
+        since = None if within is None else shift(at, _back(within), tz)
+        return sum(1 for e in customer.events if e.name == name and (since is None or e.at > since))
+
+    mine = [m for m in customer.messages if m.enrollment == occasion.enrollment]
+    return History(
+        count=count,
+        sent=lambda step: any(m.step == step for m in mine),
+        clicked=lambda step: any(m.step == step and m.clicked for m in mine),
+    )
+
+
+def _back(duration: Duration) -> tuple[Term, ...]:
+    return tuple(Term(-term.count, term.unit) for term in duration.terms)
+
+
+def _held_out(occasion: Occasion, customer: Customer, policy: Policy) -> Settled | None:
+    if occasion.journey.topic_of(occasion.step) is None:
+        return None  # transactional: never held out
+    if held_out(policy.holdout, "", customer.id) or held_out(
+        occasion.journey.holdout, occasion.journey.journey, customer.id
+    ):
+        return _not(Reason.HOLDOUT)
+    return None
+
+
+def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Verdict:
+    """The first channel in order of preference that lets the message out, else the first's refusal."""
+    message = choose_message(occasion, customer.id)
+    channels = occasion.step.channels or occasion.channels[message]
+    first: Settled | NotBefore | None = None
+    for channel in channels:
+        verdict = _by_channel(occasion, customer, policy, message, channel)
+        if isinstance(verdict, Go):
+            return verdict
+        first = first or verdict
+    return first or _not(Reason.NO_ADDRESS)
+
+
+def _by_channel(
+    occasion: Occasion, customer: Customer, policy: Policy, message: str, channel: str
+) -> Verdict:
+    topic = occasion.journey.topic_of(occasion.step)
+    if topic is not None and (refusal := _consent(customer, policy, channel, topic)):
+        return _not(refusal)
+    address = address_of(customer.traits, channel)
+    if address is None:
+        return _not(Reason.NO_ADDRESS)
+    if customer.suppressed(channel, address):
+        return _not(Reason.SUPPRESSED)
+    if channel == "email" and not valid_email(address):
+        return _not(Reason.INVALID_ADDRESS)
+    if topic is not None:
+        held = _quiet(occasion, policy, channel) or _capped(
+            occasion, customer, policy, channel, topic
+        )
+        if held is not None:
+            return held
+    return Go(message=message, channel=channel, address=address, topic=topic)
+
+
+def address_of(traits: Mapping[str, Any], channel: str) -> str | None:
+    """Where the customer is reached by this channel, from the trait that names it."""
+    raw = traits.get({"email": "email", "sms": "phone", "post": "address"}.get(channel, channel))
+    if isinstance(raw, str):
+        return raw.strip() or None
+    return None
+
+
+def _consent(customer: Customer, policy: Policy, channel: str, topic: str) -> Reason | None:
+    said = customer.subscribed(channel, topic)
+    if said is not None:
+        return None if said else Reason.UNSUBSCRIBED
+    known = policy.topics.get(topic)
+    return None if known is not None and known.subscribed else Reason.NO_CONSENT
+
+
+def _quiet(occasion: Occasion, policy: Policy, channel: str) -> Settled | NotBefore | None:
+    quiet = policy.quiet_hours.get(channel)
+    if quiet is None:
+        return None
+    tz = zone(occasion.delivery.zone)
+    assert tz is not None
+    loud = Window(opens=quiet.closes, closes=quiet.opens)
+    opening = next_opening(occasion.delivery.at, tz, loud, None)
+    if opening <= occasion.delivery.at:
+        return None
+    return _later(occasion, opening, Reason.QUIET_HOURS)
+
+
+def _capped(
+    occasion: Occasion, customer: Customer, policy: Policy, channel: str, topic: str
+) -> Settled | NotBefore | None:
+    """When every cap leaves room: the latest of the times at which one does."""
+    free_at = max(
+        (_free_at(cap, occasion, customer) for cap in policy.caps if _applies(cap, channel, topic)),
+        default=occasion.delivery.at,
+    )
+    if free_at <= occasion.delivery.at:
+        return None
+    return _later(occasion, free_at, Reason.CAPPED)
+
+
+def _applies(cap: Cap, channel: str, topic: str) -> bool:
+    return cap.channel in (None, channel) and cap.topic in (None, topic)
+
+
+def _free_at(cap: Cap, occasion: Occasion, customer: Customer) -> datetime:
+    at = occasion.delivery.at
+    tz = zone(occasion.delivery.zone)
+    assert tz is not None
+    counted = sorted(
+        m.at for m in customer.messages if m.topic is not None and _applies(cap, m.channel, m.topic)
+    )
+    ends = [end for m in counted if (end := shift(m, cap.per.terms, tz)) > at]
+    return at if len(ends) < cap.max else ends[len(ends) - cap.max]
+
+
+def _later(occasion: Occasion, at: datetime, reason: Reason) -> Settled | NotBefore:
+    """Hold it until then, or settle it now if its grace will have passed."""
+    if at > occasion.delivery.until:
+        return _not(reason)
+    return NotBefore(until=at, reason=reason)
+
+
+def _not(reason: Reason) -> Settled:
+    return Settled(decision=Decision.NOT_SENT, reason=reason)

@@ -1,0 +1,1 @@
+"""The room that lasts: the durable workflow around the engine."""

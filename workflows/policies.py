@@ -1,0 +1,34 @@
+"""How long the workflow waits for its activities, and how often it asks again."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+# One attempt of `deliver`: two short transactions and one provider call, whose own time-out
+# is 30 s. Beyond this the worker is taken for dead and another one asks what became of it.
+DELIVER_ATTEMPT = timedelta(seconds=60)
+
+# `deliver` watches its deadline itself and settles there; this is only the backstop behind
+# it: one attempt under way at the deadline, and the longest pause before it.
+DELIVER_SLACK = DELIVER_ATTEMPT + timedelta(minutes=6)
+
+# Trouble is a provider's outage or a broken template: seconds when it is short, and no more
+# than a call each five minutes when it is long. `deliver` shortens the last pause itself.
+DELIVER_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(minutes=5),
+)
+
+# `record` and `settle_only` only need the store; it comes back, and until then nothing else
+# of this enrollment can happen either.
+RECORD_ATTEMPT = timedelta(seconds=30)
+RECORD_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(minutes=1),
+)
+
+# Temporal refuses the 10,001st signal to a run and suggests no continue-as-new for their
+# number, so we count; at 2,000 history is still short enough to read.
+MAX_SIGNALS = 2_000
