@@ -5,8 +5,7 @@ Rules for whoever edits this next:
 1. The machine decides. Nothing here knows kinds of steps, reasons or calendar time.
 2. Handlers only append to the inbox; the loop alone applies, hands out, waits and ends.
 3. One timer, replaced only when the (time, step) it stands for changes: a timer is billed.
-4. A delivery on its way is stopped by asking, and what it answers still counts; one that
-   died is asked about once more with `settle_only`.
+4. The store learns by `deliver`, or from routing, which knew first; `record` is for the rest.
 5. Whatever changes the order of commands must replay the recorded histories.
 6. Nothing that names a person comes in here: ids, times, reasons.
 """
@@ -18,27 +17,19 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError
 
-from activities.names import DELIVER, RECORD
 from engine.clock import journey_time, real_span
-from engine.enrollment import Answer, End, Input, NotBefore, Notice, Over, Wakeup
-from engine.machine import Illegal, Machine
-from engine.orders import Carried, DeliverOrder, DeliverResult, Next, Report, foretell
-from engine.progress import Progress, as_markdown, local_text, progress
+from engine.enrollment import Answer, Delivery, End, Input, NotBefore, Notice, Over
+from engine.machine import Illegal
+from engine.orders import Carried, DeliverOrder, Next, Report, foretell
+from engine.progress import Progress, as_markdown, progress
 from engine.reasons import Decision, Ending
 from workflows.inbox import UPDATES, pinned_again, read_input, read_notice, read_order
-from workflows.policies import (
-    DELIVER_ATTEMPT,
-    DELIVER_RETRY,
-    DELIVER_SLACK,
-    MAX_SIGNALS,
-    RECORD_ATTEMPT,
-    RECORD_RETRY,
-)
+from workflows.outgoing import Outgoing
+from workflows.policies import MAX_SIGNALS, PRIORITY_MARKETING, PRIORITY_TRANSACTIONAL
+from workflows.timer import Timer
 
-_Handle = workflow.ActivityHandle[DeliverResult]
-_Arrival = Input | tuple[DeliverOrder, Answer]
+_Arrival = Input | tuple[DeliverOrder, Answer] | Report
 
 
 @workflow.defn(dynamic=True)
@@ -49,46 +40,48 @@ class Enrollment:
     def __init__(self, args: Sequence[RawValue]) -> None:
         self._input, self._machine, carried = read_input(args)
         self._inbox: list[_Arrival] = []
+        self._signals = 0
         self._last_seq = carried.last_seq if carried is not None else 0
         self._told_next = carried.told_next if carried is not None else self._input.next
-        self._told_end = self._recording = self._stirred = False
+        self._told_end = False
         self._by_hand: list[str] = []
-        self._deliveries: dict[tuple[str, str], _Handle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: tuple[Wakeup, asyncio.Task[None]] | None = None
-        self._awake_at: datetime | None = None
-        self._signals = 0
-        self._cancelled: asyncio.CancelledError | None = None
+        self._outgoing = Outgoing(lambda order, answer: self._arrive((order, answer)), self._arrive)
+        self._stirred = False
+        self._timer = Timer(self._stir)
         for name in UPDATES:
             self._accept(name)
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> str:
         """Until the machine has ended and the store knows how; returns the ending."""
-        while True:
-            self._drain()
-            if not self._renewing():
-                self._hand_out()
-            self._stop_unwanted()
-            self._record()
-            workflow.set_current_details(as_markdown(progress(self._machine)))
-            if self._machine.ended is not None and not self._tasks:
-                break
+        cancelled: asyncio.CancelledError | None = None
+        while not self._is_over():
             try:
-                if self._renewing() and not self._tasks:
+                if self._is_long() and self._outgoing.idle:
                     await self._renew()
                     continue
-                self._set_timer()
+                self._timer.stand_for(*self._next_wake())
                 await workflow.wait_condition(lambda: self._stirred)
             except asyncio.CancelledError as cancel:
-                self._cancelled = cancel
+                cancelled = cancel
                 self._arrive(End(at=self._now(), ending=Ending.CANCELLED, by="temporal"))
-        self._drop_timer()
+        self._timer.drop()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        ending = self._machine.ended.ending
-        if ending is Ending.CANCELLED and self._cancelled is not None:
-            raise self._cancelled
-        return ending
+        assert self._machine.ended is not None
+        if self._machine.ended.ending is Ending.CANCELLED and cancelled is not None:
+            raise cancelled
+        return self._machine.ended.ending
+
+    def _is_over(self) -> bool:
+        """Take in what came, do what is due; whether there is nothing left to do."""
+        self._drain()
+        while not self._is_long() and (delivery := self._machine.take(self._now())) is not None:
+            self._deliver(delivery)
+        unwanted = {(p.step, p.occurrence) for p in self._machine.stopping}
+        self._outgoing.stop(lambda key: key in unwanted or self._is_long())
+        self._report()
+        workflow.set_current_details(as_markdown(progress(self._machine)))
+        return self._machine.ended is not None and self._outgoing.idle
 
     # --- What comes in --------------------------------------------------------------------
 
@@ -130,174 +123,106 @@ class Enrollment:
 
     def _arrive(self, what: _Arrival) -> None:
         self._inbox.append(what)
+        self._stir()
+
+    def _stir(self) -> None:
         self._stirred = True
 
     def _drain(self) -> None:
         self._stirred = False
         while self._inbox:
-            arrival = self._inbox.pop(0)
-            if isinstance(arrival, tuple):
-                self._answered(*arrival)
-                continue
-            try:
-                self._machine.apply(arrival)
-            except Illegal as illegal:  # two people at once: the second finds it done
-                workflow.logger.warning("%s", illegal)
-            if isinstance(arrival, Notice) and arrival.ending is not None:
-                self._told_end = True  # routing closed it in the store before it told us
+            match self._inbox.pop(0):
+                case (DeliverOrder() as order, Answer() as answer):
+                    self._answered(order, answer)
+                case Report() as report:
+                    self._reported(report)
+                case told:
+                    self._told(told)
+
+    def _told(self, told: Input) -> None:
+        try:
+            self._machine.apply(told)
+        except Illegal as illegal:  # two people at once: the second finds it done
+            workflow.logger.warning("%s", illegal)
+        if isinstance(told, Notice) and told.ending is not None:
+            self._told_end = True  # routing closed it in the store before it told us
+
+    # --- What goes out --------------------------------------------------------------------
+
+    def _deliver(self, delivery: Delivery) -> None:
+        journey = self._machine.journey
+        sent = foretell(self._machine, delivery, Decision.SENT)
+        order = DeliverOrder(
+            journey=journey.journey,
+            version=journey.version,
+            delivery=delivery,
+            report=self._news(**sent),
+            holds_if_not_sent=sent == foretell(self._machine, delivery, Decision.NOT_SENT),
+            tolerances=self._input.tolerances,
+            clock=self._input.clock,
+        )
+        topic = journey.topic_of(journey.step(delivery.step))
+        self._outgoing.deliver(
+            order,
+            left=real_span(self._input.clock, delivery.until - self._now()),
+            priority=PRIORITY_TRANSACTIONAL if topic is None else PRIORITY_MARKETING,
+        )
 
     def _answered(self, order: DeliverOrder, answer: Answer) -> None:
         self._machine.apply(answer)
         self._machine.recorded(order.report.decided)
-        if isinstance(answer.outcome, NotBefore):
-            self._told_next = self._next()  # `deliver` wrote it with its answer
-        elif isinstance(answer.outcome, Over):
-            self._told_end = True
-        elif order.foretells(answer.outcome):
-            self._told_next = order.report.next
-            self._told_end = self._told_end or order.report.ended is not None
+        match answer.outcome:
+            case NotBefore():
+                self._told_next = self._next()  # `deliver` wrote it with its answer
+            case Over():
+                self._told_end = True
+            case settled if order.foretells(settled):
+                self._told_next = order.report.next
+                self._told_end = self._told_end or order.report.ended is not None
 
-    # --- Deliveries -----------------------------------------------------------------------
-
-    def _hand_out(self) -> None:
-        while (delivery := self._machine.take(self._now())) is not None:
-            order = DeliverOrder(
-                journey=self._machine.journey.journey,
-                version=self._machine.journey.version,
-                delivery=delivery,
-                report=self._report(**foretell(self._machine, delivery, Decision.SENT)),
-                holds_if_not_sent=(
-                    foretell(self._machine, delivery, Decision.SENT)
-                    == foretell(self._machine, delivery, Decision.NOT_SENT)
-                ),
-                tolerances=self._input.tolerances,
-                clock=self._input.clock,
-            )
-            self._deliver(order)
-
-    def _deliver(self, order: DeliverOrder) -> None:
-        left = real_span(self._input.clock, order.delivery.until - self._now())
-        handle = workflow.start_activity(
-            DELIVER,
-            order,
-            result_type=DeliverResult,
-            summary=f"send {order.delivery.step}",
-            start_to_close_timeout=DELIVER_ATTEMPT,
-            schedule_to_close_timeout=max(left, timedelta(0)) + DELIVER_SLACK,
-            retry_policy=DELIVER_RETRY,
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        )
-        self._deliveries[order.delivery.step, order.delivery.occurrence] = handle
-        self._spawn(self._await_answer(order, handle))
-
-    async def _await_answer(self, order: DeliverOrder, handle: _Handle) -> None:
-        delivery = order.delivery
-        try:
-            result = await handle
-        except (ActivityError, asyncio.CancelledError):  # stopped, or the worker died with it
-            result = await workflow.execute_activity(
-                DELIVER,
-                order.model_copy(update={"settle_only": True}),
-                result_type=DeliverResult,
-                summary=f"settle {delivery.step}",
-                start_to_close_timeout=DELIVER_ATTEMPT,
-                retry_policy=RECORD_RETRY,
-            )
-        del self._deliveries[delivery.step, delivery.occurrence]
-        answer = Answer(step=delivery.step, occurrence=delivery.occurrence, outcome=result.outcome)
-        self._arrive((order, answer))
-
-    def _stop_unwanted(self) -> None:
-        """Ask deliveries to stop that have ended, moved away, or stand before a renewal."""
-        unwanted = {(p.step, p.occurrence) for p in self._machine.stopping}
-        for key, handle in self._deliveries.items():
-            if key in unwanted or self._renewing():
-                handle.cancel()
-
-    # --- What the store must learn --------------------------------------------------------
-
-    def _record(self) -> None:
-        """One `record` where neither `deliver` nor the API has told the store."""
+    def _report(self) -> None:
+        """One `record` where neither `deliver` nor routing has told the store."""
         ended = self._machine.ended
-        untold = ended is not None and not self._told_end
-        moved = ended is None and self._next() != self._told_next
-        news = bool(self._machine.state.unrecorded or self._by_hand or untold or moved)
-        if news and not self._deliveries and not self._recording:
-            self._recording = True
-            self._spawn(self._send_report(self._report(next=self._next(), ended=ended)))
+        untold = not self._told_end if ended is not None else self._next() != self._told_next
+        news = untold or bool(self._machine.state.unrecorded or self._by_hand)
+        if news and self._outgoing.idle:
+            self._outgoing.report(self._news(next=self._next(), ended=ended))
 
-    async def _send_report(self, report: Report) -> None:
-        await workflow.execute_activity(
-            RECORD,
-            report,
-            summary="record" if report.ended is None else f"record {report.ended.ending}",
-            start_to_close_timeout=RECORD_ATTEMPT,
-            retry_policy=RECORD_RETRY,
-        )
+    def _reported(self, report: Report) -> None:
         self._machine.recorded(report.decided)
         self._by_hand = self._by_hand[len(report.by_hand) :]
         self._told_next = report.next
         self._told_end = self._told_end or report.ended is not None
-        self._recording = False
-        self._stirred = True
 
-    def _report(self, **news: Any) -> Report:
+    def _news(self, **known: Any) -> Report:
         return Report(
             enrollment_id=self._input.enrollment_id,
             customer_id=self._input.customer_id,
             decided=self._machine.state.unrecorded,
             paused=self._machine.state.paused,
             by_hand=tuple(self._by_hand),
-            **news,
+            **known,
         )
+
+    # --- Time -----------------------------------------------------------------------------
+
+    def _now(self) -> datetime:
+        """Journey time; never before the wake-up the timer fired for, whatever rounding says."""
+        now = journey_time(self._input.clock, workflow.now())
+        return now if self._timer.fired_for is None else max(now, self._timer.fired_for)
 
     def _next(self) -> Next | None:
         wake = self._machine.wakeup(self._now())
         return Next(step=wake.step, at=wake.at) if wake is not None else None
 
-    # --- Time -----------------------------------------------------------------------------
+    def _next_wake(self) -> tuple[Any, timedelta, str]:
+        now = self._now()
+        wake = self._machine.wakeup(now)
+        left = real_span(self._input.clock, wake.at - now) if wake is not None else timedelta(0)
+        return wake, left, self._input.journey
 
-    def _now(self) -> datetime:
-        """Journey time; never before the wake-up a timer was set for, whatever rounding says."""
-        now = journey_time(self._input.clock, workflow.now())
-        return now if self._awake_at is None else max(now, self._awake_at)
-
-    def _set_timer(self) -> None:
-        wake = self._machine.wakeup(self._now()) if self._machine.ended is None else None
-        if self._timer is not None and wake is not None and _same(self._timer[0], wake):
-            return
-        self._drop_timer()
-        if wake is not None:
-            self._timer = (wake, asyncio.create_task(self._sleep(wake)))
-
-    async def _sleep(self, wake: Wakeup) -> None:
-        what = wake.step or self._machine.journey.journey
-        summary = f"{what} · {'due' if wake.step else 'ends'} {local_text(wake.at, wake.zone)}"
-        left = real_span(self._input.clock, wake.at - self._now())
-        await workflow.sleep(max(left, timedelta(0)), summary=summary)
-        self._timer = None
-        self._awake_at = wake.at
-        self._stirred = True
-
-    def _drop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer[1].cancel()
-            self._timer = None
-
-    # --- Tasks and renewal ----------------------------------------------------------------
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-
-        def done(finished: asyncio.Task[None]) -> None:
-            self._tasks.discard(finished)
-            self._stirred = True
-
-        task.add_done_callback(done)
-
-    def _renewing(self) -> bool:
-        """Whether history has grown long enough to go on in a new run."""
+    def _is_long(self) -> bool:
+        """Whether history has grown so long that the enrollment must go on in a new run."""
         suggested = workflow.info().is_continue_as_new_suggested()
         return self._machine.ended is None and (suggested or self._signals >= MAX_SIGNALS)
 
@@ -305,13 +230,8 @@ class Enrollment:
         """Continue as new, losing no signal and no cancel request that arrives just now."""
         await workflow.sleep(timedelta(milliseconds=1))
         self._drain()
-        if self._machine.ended is None and not self._tasks:
-            self._drop_timer()
+        if self._machine.ended is None:
             carried = Carried(
                 state=self._machine.state, last_seq=self._last_seq, told_next=self._told_next
             )
             workflow.continue_as_new(pinned_again(self._input, self._machine.journey, carried))
-
-
-def _same(one: Wakeup, other: Wakeup) -> bool:
-    return (one.at, one.step) == (other.at, other.step)

@@ -32,3 +32,7 @@ RECORD_RETRY = RetryPolicy(
 # Temporal refuses the 10,001st signal to a run and suggests no continue-as-new for their
 # number, so we count; at 2,000 history is still short enough to read.
 MAX_SIGNALS = 2_000
+
+# Temporal's task priorities run from 1 to 5, 3 being the default.
+PRIORITY_TRANSACTIONAL = 2
+PRIORITY_MARKETING = 4
