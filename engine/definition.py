@@ -303,7 +303,10 @@ class Journey(_Frozen):
                 )
             _refuse_circle(self, step)
         if self.ends_at is not None and isinstance(self.ends_at.anchor, StepAnchor):
-            raise ValueError("`ends_at` can't depend on a step")
+            raise ValueError(
+                "`ends_at` can't depend on a step, which may never be sent: write `start`, "
+                "`event.<path>` or `customer.<trait>`"
+            )
         return self
 
     def step(self, step_id: str) -> Step:

@@ -40,7 +40,10 @@ def pin_tzdata() -> None:
 
 
 def zone(name: str) -> ZoneInfo | None:
-    """The zone of that IANA name, or None: also for a hostile name, which opens no file."""
+    """The zone of that IANA name, or None: a hostile name opens no file.
+
+    Names come from raw traits, so what is no text at all is None too.
+    """
     return _load(name) if isinstance(name, str) and name in _names() else None
 
 
@@ -226,9 +229,8 @@ def _transition(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     The offsets at the two differ. Transitions lie on whole seconds in every TZif file.
     """
     low = before.replace(microsecond=0)
-    seconds = -((low - after) // _SECOND)  # rounded up, so that `after` is inside
     offset = _offset(low, zone)
-    unchanged, changed = 0, seconds
+    unchanged, changed = 0, (after - low) // _SECOND
     while changed - unchanged > 1:
         middle = (unchanged + changed) // 2
         if _offset(low + middle * _SECOND, zone) == offset:

@@ -1,4 +1,4 @@
-"""When a step comes up: from the journey and what is known, the next occurrence and its time.
+"""When a step comes up: from the journey and what is known, its occurrences and their times.
 
 Pure functions over `State`; the machine decides what to do with what they say. The one
 surprising fact: an occurrence is named by *what* makes it come up (the anchor's value as
@@ -6,268 +6,247 @@ received, the last activity, the event's id), not by when, so a step that moves 
 same occurrence only while its cause does.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from engine.definition import At, AfterIdle, Journey, Step
-from engine.enrollment import Pending, Start, State
-from engine.expressions import EventAnchor, StartAnchor, StepAnchor, TimeExpression, TraitAnchor, Unit
-from engine.localtime import OutOfRange, next_opening, resolve, shift, zone
-from engine.reasons import Reason
-from engine.values import anchor_text, read_instant
+from engine.anchors import anchor_value, exists_from, raw_anchor, resolved, state_zone
+from engine.definition import AfterIdle, At, Journey, Step
+from engine.enrollment import Pending, Settlement, Start, State
+from engine.expressions import Duration, EventAnchor, StartAnchor, StepAnchor, TraitAnchor
+from engine.localtime import OutOfRange, next_opening, shift
+from engine.reasons import Decision, Reason
+from engine.repeats import series
+from engine.values import anchor_text
 
-_UNITS = {"daily": Unit.DAY, "weekly": Unit.WEEK, "monthly": Unit.MONTH, "yearly": Unit.YEAR}
-
-# The longest each unit can be, so that a jump towards a bound never overshoots it.
-_LONGEST = {
-    Unit.DAY: timedelta(days=1, hours=1),
-    Unit.WEEK: timedelta(weeks=1, hours=1),
-    Unit.MONTH: timedelta(days=31, hours=1),
-    Unit.YEAR: timedelta(days=366, hours=1),
-}
+MISSING = "missing"  # the occurrence of a step whose date was not in the enrolling event
 
 
-def state_zone(state: State) -> ZoneInfo:
-    """The customer's zone; routing saw to it that it exists."""
-    return zone(state.facts.zone) or ZoneInfo("UTC")
+@dataclass(frozen=True)
+class Refused:
+    """An occurrence that can't come up, and is settled as not sent at that instant."""
 
-
-def grace_end(step: Step, due_at: datetime, tz: ZoneInfo, least: timedelta) -> datetime:
-    """The last moment at which an occurrence due then may go out."""
-    return max(shift(due_at, step.grace.terms, tz), due_at + least)
+    occurrence: str
+    reason: Reason
+    at: datetime
 
 
 def ends_at(journey: Journey, start: Start, state: State) -> datetime | None:
     """The journey's latest time, as far as it is known."""
     if journey.ends_at is None:
         return None
-    anchor = _anchor_value(journey.ends_at, start, state)
+    anchor = anchor_value(journey.ends_at, start, state)
     if anchor is None:
         return None
-    return _resolve(journey.ends_at, anchor, state_zone(state))
+    return resolved(journey.ends_at, anchor, state_zone(state))
 
 
-def next_occurrence(step: Step, start: Start, state: State) -> Pending | Reason | None:
-    """What the step waits for, by all that is known now.
+def planned(
+    step: Step, journey: Journey, start: Start, state: State, since: datetime
+) -> tuple[Pending | Refused, ...]:
+    """The occurrences that the step has by all that is known, and that are not settled.
 
-    A `Pending` is its next occurrence; a `Reason`, that the step can never come up and is
-    settled; None, that there is nothing to wait for yet (a missing anchor, no event).
-    Steps after another step and steps after events begin with `after_step` and `after_event`.
+    None at all: there is nothing to wait for yet (no anchor, no event), or never again.
+    `since` is what brought the question up; nothing that is new comes up before it. Steps
+    after an event have those that `fired` gave them, in the customer's present zone.
     """
     match step.trigger:
-        case At(time=time):
-            return _next_at(step, time, start, state)
+        case At(time=time) if isinstance(time.anchor, StepAnchor):
+            return _after_step(step, journey.step(time.anchor.step), state, since)
+        case At():
+            return _at(step, start, state, since)
         case AfterIdle(idle=idle):
-            return _next_idle(step, idle.terms, start, state)
+            pending = _after_idle(step, idle, start, state, since)
+            return () if pending is None else (pending,)
         case _:
-            return None
+            mine = [p for p in state.pending if p.step == step.id]
+            again = (_fired_again(step, p, state, since) for p in mine)
+            return tuple(p for p in again if p is not None)
 
 
-def after_step(step: Step, cause: str, sent_at: datetime, state: State) -> Pending | None:
-    """The occurrence of a step whose time counts from another step, sent at `sent_at`.
-
-    `cause` names the other step's occurrence. A periodic repeat goes on from its last due time.
-    """
-    assert step.at is not None
-    tz = state_zone(state)
-    if isinstance(step.repeat, str):
-        settled = _settled_occurrences(step, state)
-        bound = max([sent_at, *(s.due_at for s in state.settled if s.step == step.id and s.due_at)])
-        for due_at in _series(step, step.at, sent_at, tz, _UNITS[step.repeat], bound):
-            occurrence = f"{cause}/{due_at.astimezone(tz).date().isoformat()}"
-            if occurrence not in settled:
-                return _pending(step, occurrence, due_at, sent_at, state, anchor_at=sent_at)
-        return None
-    due_at = _resolve(step.at, sent_at, tz)
-    if due_at is None:
-        return None
-    return _pending(step, cause, due_at, sent_at, state, anchor_at=sent_at)
-
-
-def step_occurrence(anchor_step: str, anchor_occurrence: str) -> str:
-    """The name of an occurrence that another step's occurrence causes."""
-    return f"{anchor_step}@{anchor_occurrence}"
-
-
-def after_event(step: Step, event: str, event_id: str, at: datetime, state: State) -> Pending | None:
-    """The occurrence that an event fires."""
+def fired(
+    step: Step, event: str, event_id: str, at: datetime, start: Start, state: State
+) -> Pending | None:
+    """The occurrence that an event fires; None if its time is beyond the calendar."""
     assert step.after_event is not None
+    # An adopted version may not name the event any more: then the first one's wait is as good.
     wait = next((m.wait for m in step.after_event if m.event == event), step.after_event[0].wait)
     try:
         due_at = shift(at, wait.terms, state_zone(state))
     except OutOfRange:
         return None
-    pending = _pending(step, event_id, due_at, at, state, anchor_at=at)
-    return pending.model_copy(update={"event_id": event_id, "event": event})
+    pending = _pending(step, event_id, due_at, max(at, start.entered_at), state)
+    return pending.model_copy(update={"event_id": event_id, "event": event, "anchor_at": at})
 
 
-def moved(pending: Pending, step: Step, state: State) -> Pending:
-    """The same occurrence of a step after a step or an event, in the customer's new zone."""
-    if pending.anchor_at is None:
-        return pending
-    if pending.event_id is not None:
-        new = after_event(step, pending.event or "", pending.event_id, pending.anchor_at, state)
-    else:
-        cause = pending.occurrence.rsplit("/", 1)[0] if isinstance(step.repeat, str) else pending.occurrence
-        new = after_step(step, cause, pending.anchor_at, state)
-    return pending if new is None else new.model_copy(update={"ready_at": pending.ready_at})
-
-
-def idle_from(step: Step, last_activity_at: datetime, ready_at: datetime, state: State) -> Pending | None:
-    """The idle occurrence that begins with this activity."""
-    assert step.after_idle is not None
-    tz = state_zone(state)
-    try:
-        due_at = shift(last_activity_at, step.after_idle.terms, tz)
-    except OutOfRange:
-        return None
-    occurrence = last_activity_at.astimezone(UTC).isoformat()
-    settled = occurrence in _settled_occurrences(step, state)
-    if settled:  # the spell had its message: look again when a new one could be over
-        due_at = max(due_at, shift(ready_at, step.after_idle.terms, tz))
-    pending = _pending(step, occurrence, due_at, ready_at, state)
-    return pending.model_copy(
-        update={"idle_since": last_activity_at, "spell_settled": settled}
-    )
+def settlements(step: Step, state: State) -> list[Settlement]:
+    """What was decided about the step, oldest first."""
+    return [s for s in state.settled if s.step == step.id]
 
 
 def is_done(step: Step, journey: Journey, state: State) -> bool:
     """Whether the step is settled for good: nothing that can still happen would bring it up."""
-    if step.repeat is not None:
+    if any(p.step == step.id for p in state.pending):
         return False
-    mine = [s for s in state.settled if s.step == step.id]
-    if not mine:
-        return False
+    mine = settlements(step, state)
+    if any(s.reason is Reason.ANCHOR_MISSING for s in mine):
+        return True
     anchor = step.at.anchor if step.at is not None else None
-    last = mine[-1]
-    if isinstance(anchor, TraitAnchor):
-        return last.reason is not Reason.EXPIRED
-    if isinstance(anchor, StepAnchor) and last.reason is Reason.ANCHOR_NOT_SENT:
-        return is_done(journey.step(anchor.step), journey, state)
-    return True
+    if isinstance(anchor, StepAnchor) and (step.repeat is not None or _is_provisional(step, mine)):
+        above = journey.step(anchor.step)
+        if step.repeat is None and above.repeat is not None:
+            return bool(mine)
+        weekly_for_ever = isinstance(step.repeat, str) and any(
+            s.decision is not Decision.NOT_SENT for s in settlements(above, state)
+        )
+        return is_done(above, journey, state) and not weekly_for_ever
+    return step.repeat is None and bool(mine) and not _is_provisional(step, mine)
 
 
-def _settled_occurrences(step: Step, state: State) -> set[str]:
-    return {s.occurrence for s in state.settled if s.step == step.id}
+def _is_provisional(step: Step, mine: list[Settlement]) -> bool:
+    """Whether what was decided last may be taken up again (design, "Time", rule 6).
+
+    `expired` is, on a live anchor, and with it whatever hangs on such a step.
+    """
+    anchor = step.at.anchor if step.at is not None else None
+    reason = mine[-1].reason if mine else None
+    return (reason is Reason.EXPIRED and isinstance(anchor, TraitAnchor)) or (
+        reason is Reason.ANCHOR_NOT_SENT and isinstance(anchor, StepAnchor)
+    )
 
 
-def _next_at(step: Step, time: TimeExpression, start: Start, state: State) -> Pending | Reason | None:
-    if isinstance(time.anchor, StepAnchor):
-        return None
-    raw = _raw_anchor(time, start, state)
-    anchor = _anchor_value(time, start, state)
-    if anchor is None:
-        return Reason.ANCHOR_MISSING if isinstance(time.anchor, EventAnchor) else None
-    tz = state_zone(state)
-    settled = _settled_occurrences(step, state)
+def _at(step: Step, start: Start, state: State, since: datetime) -> tuple[Pending | Refused, ...]:
+    """A step whose time counts from the start, the enrolling event or a trait."""
+    assert step.at is not None
+    mine = settlements(step, state)
+    if step.repeat is None and mine and not _is_provisional(step, mine):
+        return ()
+    done = {s.occurrence for s in mine}
+    anchor = anchor_value(step.at, start, state)
+    due_at = resolved(step.at, anchor, state_zone(state)) if anchor is not None else None
+    if anchor is None or due_at is None:  # beyond the calendar is as good as unreadable
+        if isinstance(step.at.anchor, EventAnchor) and MISSING not in done:
+            return (Refused(MISSING, Reason.ANCHOR_MISSING, since),)
+        return ()
+    first = exists_from(step.at, start, state)
     if isinstance(step.repeat, str):
-        return _next_periodic(step, time, anchor, start, state)
-    due_at = _resolve(time, anchor, tz)
-    occurrence = "start" if isinstance(time.anchor, StartAnchor) else anchor_text(raw)
-    if due_at is None:  # beyond the calendar: as good as unreadable
-        return Reason.ANCHOR_MISSING if not isinstance(time.anchor, TraitAnchor) else None
-    pending = _pending(step, occurrence, due_at, state.changed_at, state)
-    if occurrence in settled:
-        return None
-    if step.repeat is True and pending.due_at < _exists_from(time, start, state):
-        return None
-    return pending
+        return _periodic(step, anchor, first, state, since)
+    raw = raw_anchor(step.at, start, state)
+    occurrence = "start" if isinstance(step.at.anchor, StartAnchor) else anchor_text(raw)
+    pending = _pending(step, occurrence, due_at, since, state)
+    if occurrence in done or (step.repeat is not None and pending.due_at < first):
+        return ()
+    return (pending,)
 
 
-def _next_periodic(
-    step: Step, time: TimeExpression, anchor: datetime, start: Start, state: State
-) -> Pending | None:
-    """The first occurrence of daily … yearly that exists and has not been settled."""
-    assert isinstance(step.repeat, str)
+def _after_step(
+    step: Step, above: Step, state: State, since: datetime
+) -> tuple[Pending | Refused, ...]:
+    """A step whose time counts from when another one, `above`, was sent.
+
+    Without `repeat` it follows the first occurrence of the other, or, where that one may be
+    taken up again, the latest; with `repeat: true` each; daily … yearly the latest sent.
+    """
+    mine = settlements(step, state)
+    causes = settlements(above, state)
+    if step.repeat is None:
+        if any(s.reason is not Reason.ANCHOR_NOT_SENT for s in mine):
+            return ()
+        causes = causes[:1] if above.repeat is not None else causes[-1:]
+    elif isinstance(step.repeat, str):
+        sent = [s for s in causes if s.decision is not Decision.NOT_SENT]
+        if sent:
+            at = sent[-1].at
+            return _periodic(step, at, at, state, max(since, at))
+    done = {s.occurrence for s in mine}
+    found = (_caused(step, cause, state, since) for cause in causes)
+    return tuple(each for each in found if each is not None and each.occurrence not in done)
+
+
+def _caused(
+    step: Step, cause: Settlement, state: State, since: datetime
+) -> Pending | Refused | None:
+    assert step.at is not None
+    occurrence = f"{cause.step}@{cause.occurrence}"
+    if cause.decision is Decision.NOT_SENT:
+        return Refused(occurrence, Reason.ANCHOR_NOT_SENT, cause.at)
+    due_at = resolved(step.at, cause.at, state_zone(state))
+    if due_at is None:
+        return None
+    return _pending(step, occurrence, due_at, max(since, cause.at), state)
+
+
+def _periodic(
+    step: Step, anchor: datetime, first: datetime, state: State, since: datetime
+) -> tuple[Pending, ...]:
+    """The next of daily … yearly: one on each local date, from `first` or the last one on."""
     tz = state_zone(state)
-    unit = _UNITS[step.repeat]
-    mine = [s for s in state.settled if s.step == step.id]
-    settled = {s.occurrence for s in mine}
-    bound = _exists_from(time, start, state)
-    if mine and (last_due := mine[-1].due_at) is not None:
-        bound = max(bound, last_due)
-    for due_at in _series(step, time, anchor, tz, unit, bound):
+    mine = settlements(step, state)
+    done = {s.occurrence for s in mine}
+    bound = max([first, *(s.due_at for s in mine if s.due_at is not None)])
+    for due_at in series(step, anchor, tz, bound):
         occurrence = due_at.astimezone(tz).date().isoformat()
-        if occurrence not in settled:
-            return _pending(step, occurrence, due_at, state.changed_at, state)
-    return None
+        if occurrence not in done:
+            return (_pending(step, occurrence, due_at, since, state),)
+    return ()
 
 
-def _series(
-    step: Step, time: TimeExpression, anchor: datetime, tz: ZoneInfo, unit: Unit, bound: datetime
-) -> Iterator[datetime]:
-    """Due times of a repeat from `bound` on, in order, until the calendar ends."""
-    try:
-        first = resolve(time, anchor, tz)
-        # One window may hold an opening back by days: begin early, and skip what is before.
-        k = max(0, (bound - first) // _LONGEST[unit] - 2)
-        while True:
-            due_at = _open(step, resolve(time, anchor, tz, repeats=k, unit=unit), tz)
-            if due_at >= bound:
-                yield due_at
-            k += 1
-    except (OutOfRange, OverflowError):
-        return
+def _after_idle(
+    step: Step, idle: Duration, start: Start, state: State, since: datetime
+) -> Pending | None:
+    """The end of the idle spell that began with the last activity we know of.
 
-
-def _next_idle(step: Step, terms: Iterable[object], start: Start, state: State) -> Pending | None:
-    last = max(start.at, state.facts.last_activity_at or start.at)
-    if step.repeat is None and _settled_occurrences(step, state):
+    If that spell is settled, it is a check instead: no later one can be over before `idle`
+    has passed since we last knew.
+    """
+    mine = settlements(step, state)
+    if step.repeat is None and mine:
         return None
-    return idle_from(step, last, state.changed_at, state)
-
-
-def _raw_anchor(time: TimeExpression, start: Start, state: State) -> object:
-    match time.anchor:
-        case EventAnchor(path=path):
-            return start.values.get(path)
-        case TraitAnchor(path=path):
-            return state.facts.traits.get(path)
-        case _:
-            return None
-
-
-def _anchor_value(time: TimeExpression, start: Start, state: State) -> datetime | None:
-    if isinstance(time.anchor, StartAnchor):
-        return start.at
-    return read_instant(_raw_anchor(time, start, state), state_zone(state))
-
-
-def _exists_from(time: TimeExpression, start: Start, state: State) -> datetime:
-    """Occurrences of a repeat before this do not exist (design, "Time", rule 4)."""
-    if isinstance(time.anchor, TraitAnchor):
-        return max(start.at, state.arrived_at.get(time.anchor.path, start.at))
-    return start.at
-
-
-def _resolve(time: TimeExpression, anchor: datetime, tz: ZoneInfo) -> datetime | None:
+    last = max(start.at, state.facts.last_activity_at or start.at)
+    spell = last.astimezone(UTC).isoformat()
+    is_check = any(s.occurrence == spell for s in mine)
+    counted_from = max(last, state.activity_known_at or last) if is_check else last
     try:
-        return resolve(time, anchor, tz)
+        due_at = shift(counted_from, idle.terms, state_zone(state))
     except OutOfRange:
         return None
+    pending = _pending(step, spell, due_at, since, state)
+    return pending.model_copy(update={"idle_since": last, "spell_settled": is_check})
 
 
-def _open(step: Step, due_at: datetime, tz: ZoneInfo) -> datetime:
-    if step.between is None and step.days is None:
-        return due_at
-    return next_opening(due_at, tz, step.between, step.days)
+def _fired_again(step: Step, pending: Pending, state: State, since: datetime) -> Pending | None:
+    """The same event's occurrence by the customer's present zone; None if no event fired it."""
+    assert step.after_event is not None
+    if pending.event_id is None or pending.anchor_at is None:
+        return None
+    wait = next(
+        (m.wait for m in step.after_event if m.event == pending.event), step.after_event[0].wait
+    )
+    try:
+        due_at = shift(pending.anchor_at, wait.terms, state_zone(state))
+    except OutOfRange:
+        return None
+    new = _pending(step, pending.occurrence, due_at, max(since, pending.ready_at), state)
+    return pending.model_copy(
+        update={"due_at": new.due_at, "ready_at": new.ready_at, "zone": new.zone}
+    )
 
 
 def _pending(
-    step: Step,
-    occurrence: str,
-    due_at: datetime,
-    ready_at: datetime,
-    state: State,
-    anchor_at: datetime | None = None,
+    step: Step, occurrence: str, due_at: datetime, ready_at: datetime, state: State
 ) -> Pending:
     tz = state_zone(state)
     return Pending(
         step=step.id,
         occurrence=occurrence,
-        due_at=_open(step, due_at, tz),
+        due_at=opened(step, due_at, tz),
         ready_at=ready_at,
         zone=tz.key,
-        anchor_at=anchor_at,
     )
+
+
+def opened(step: Step, due_at: datetime, tz: ZoneInfo) -> datetime:
+    """The time with the step's window: the next opening, if it is closed then."""
+    if step.between is None and step.days is None:
+        return due_at
+    return next_opening(due_at, tz, step.between, step.days)

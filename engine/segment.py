@@ -1,0 +1,283 @@
+"""One call of the Segment API, as JSON, into what it means: an `Identify`, a `Track`, or a refusal.
+
+Decides whether a call can be accepted, when it happened and what it is called; knows no
+customer and no journey. The surprising fact: a call without `messageId` gets one from its
+content, so that sending it again is harmless; only one that has neither an id nor a time
+is new every time it comes, for two `login`s a day apart would otherwise be one.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.calls import Identify, Track
+from engine.events import is_reserved
+from engine.values import read_instant
+
+_UTC = ZoneInfo("UTC")
+
+# Segment's own limits; its SDKs keep to them.
+LARGEST_CALL = 32 * 1024  # bytes of JSON
+_LONGEST_MESSAGE_ID = 100
+
+# Longer than any id or name in use, short enough for an index of either database.
+_LONGEST_NAME = 255
+
+# Deeper than anyone nests on purpose, and far from where readers of JSON give up.
+_DEEPEST = 32
+
+# The longest IANA zone has 32 characters, the longest locale in use about as many.
+_LONGEST_CONTEXT = 64
+
+_EVENT_KINDS = ("track", "page", "screen")
+
+
+class RefusalCode(StrEnum):
+    """Why a call was not accepted; the `code` that its sender reads."""
+
+    NOT_AN_OBJECT = "not_an_object"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    NO_USER_ID = "no_user_id"
+    INVALID_USER_ID = "invalid_user_id"
+    INVALID_MESSAGE_ID = "invalid_message_id"
+    NO_EVENT_NAME = "no_event_name"
+    INVALID_EVENT_NAME = "invalid_event_name"
+    RESERVED_NAME = "reserved_name"
+    INVALID_TRAITS = "invalid_traits"
+    INVALID_PROPERTIES = "invalid_properties"
+    INVALID_TIMESTAMP = "invalid_timestamp"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The call can't be accepted; `message` says to its sender what to write instead."""
+
+    code: RefusalCode
+    message: str
+
+
+class _CallError(Exception):
+    """A refusal on its way out of this module's functions; never leaves it."""
+
+    def __init__(self, code: RefusalCode, message: str) -> None:
+        super().__init__(message)
+        self.refused = Refused(code, message)
+
+
+def parse_call(
+    raw: object, received_at: datetime, sent_at: object = None
+) -> Identify | Track | Refused:
+    """What a call means that was received at `received_at` (aware UTC).
+
+    `sent_at` is the batch's `sentAt`, as received, for calls that have none of their own.
+    """
+    try:
+        if not isinstance(raw, Mapping):
+            raise _CallError(RefusalCode.NOT_AN_OBJECT, "a call is a JSON object")
+        _check_size(raw)
+        return _parse(raw, received_at, raw.get("sentAt") or sent_at)
+    except _CallError as error:
+        return error.refused
+
+
+def parse_recorded(raw: object) -> Identify | Track | Refused:
+    """What a call of a recorded file means: received when it happened, which it must say."""
+    if not isinstance(raw, Mapping):
+        return Refused(RefusalCode.NOT_AN_OBJECT, "a call is a JSON object")
+    given = _given_time(raw)
+    if given is None:
+        return Refused(RefusalCode.INVALID_TIMESTAMP, "a recorded call needs a `timestamp`")
+    try:
+        at = _instant(given)
+    except _CallError as error:
+        return error.refused
+    assert at is not None  # it was given
+    return parse_call({key: raw[key] for key in raw if key != "sentAt"}, at)
+
+
+def _parse(raw: Mapping[str, Any], received_at: datetime, sent_at: object) -> Identify | Track:
+    kind = raw.get("type")
+    if kind != "identify" and kind not in _EVENT_KINDS:
+        raise _CallError(
+            RefusalCode.UNSUPPORTED_TYPE,
+            f"the type {_quoted(kind)} is not supported: send `identify`, `track`, `page` or "
+            "`screen`",
+        )
+    context = raw.get("context")
+    context = context if isinstance(context, Mapping) else {}
+    common: dict[str, Any] = {
+        "customer_id": _user_id(raw),
+        "at": _happened_at(raw, received_at, sent_at),
+        "message_id": _message_id(raw, received_at),
+        "timezone": _context_text(context.get("timezone")),
+        "locale": _context_text(context.get("locale")),
+    }
+    if kind == "identify":
+        # RudderStack's Python SDK puts the traits there.
+        traits = raw.get("traits") if raw.get("traits") is not None else context.get("traits")
+        return Identify(
+            **common, traits=_object(traits, "traits", "{}", RefusalCode.INVALID_TRAITS)
+        )
+    properties = _object(raw.get("properties"), "properties", "{}", RefusalCode.INVALID_PROPERTIES)
+    if kind == "track":
+        return Track(**common, event=_event_name(raw), properties=properties)
+    # A page's name is a title, free text with dots in it: it is a property, and the event
+    # is called `page`.
+    named = {key: raw[key] for key in ("name", "category") if isinstance(raw.get(key), str)}
+    return Track(**common, event=str(kind), kind=str(kind), properties={**named, **properties})
+
+
+def _user_id(raw: Mapping[str, Any]) -> str:
+    given = raw.get("userId")
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    if isinstance(given, int) and not isinstance(given, bool):
+        given = str(given)
+    if given is None or given == "":
+        raise _CallError(
+            RefusalCode.NO_USER_ID,
+            "`userId` is missing: calls that have only an `anonymousId` are not accepted yet",
+        )
+    if not isinstance(given, str) or not _is_plain(given, _LONGEST_NAME):
+        raise _CallError(
+            RefusalCode.INVALID_USER_ID,
+            f"`userId` must be text of at most {_LONGEST_NAME} characters, none of them a "
+            "control character, or a number",
+        )
+    return given
+
+
+def _event_name(raw: Mapping[str, Any]) -> str:
+    name = raw.get("event")
+    if name is None or name == "":
+        raise _CallError(
+            RefusalCode.NO_EVENT_NAME, "`event`, the name of what happened, is missing"
+        )
+    if not isinstance(name, str) or not _is_plain(name, _LONGEST_NAME):
+        raise _CallError(
+            RefusalCode.INVALID_EVENT_NAME,
+            f"`event` must be text of at most {_LONGEST_NAME} characters, none of them a "
+            "control character",
+        )
+    if is_reserved(name):
+        raise _CallError(
+            RefusalCode.RESERVED_NAME,
+            f"the event name `{name}` has a dot in it, as only the events have that Parcours "
+            f"reports itself: write `{name.replace('.', '_')}`",
+        )
+    return name
+
+
+def _message_id(raw: Mapping[str, Any], received_at: datetime) -> str:
+    given = raw.get("messageId")
+    if given is None or given == "":
+        return _id_of_content(raw, received_at)
+    if not isinstance(given, str) or not _is_plain(given, _LONGEST_MESSAGE_ID):
+        raise _CallError(
+            RefusalCode.INVALID_MESSAGE_ID,
+            f"`messageId` must be text of at most {_LONGEST_MESSAGE_ID} characters, none of "
+            "them a control character",
+        )
+    return given
+
+
+def _id_of_content(raw: Mapping[str, Any], received_at: datetime) -> str:
+    content = {key: value for key, value in raw.items() if key != "sentAt"}
+    if _given_time(raw) is None:
+        content["receivedAt"] = received_at.isoformat()
+    text = json.dumps(content, sort_keys=True, default=str)
+    return f"content-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+
+def _happened_at(raw: Mapping[str, Any], received_at: datetime, sent_at: object) -> datetime:
+    """When it happened by our clock: `receivedAt − (sentAt − originalTimestamp)`, never later.
+
+    Segment's rule: only the sender's clock knows how long the call waited there, and only
+    ours knows what time it is. Without `sentAt` the sender's clock is taken at its word.
+    """
+    at = _instant(_given_time(raw))
+    if at is None:
+        return received_at
+    sent = None if sent_at is None else read_instant(sent_at, _UTC)
+    if sent is not None:
+        at = _shifted(received_at, at, sent)
+    return min(at, received_at)
+
+
+def _shifted(received_at: datetime, at: datetime, sent: datetime) -> datetime:
+    try:
+        return received_at - (sent - at)
+    except OverflowError:
+        return at  # a clock that is wrong by millennia says nothing about ours
+
+
+def _given_time(raw: Mapping[str, Any]) -> object:
+    for name in ("originalTimestamp", "timestamp"):
+        if raw.get(name) not in (None, ""):
+            return raw[name]
+    return None
+
+
+def _instant(given: object) -> datetime | None:
+    if given is None:
+        return None
+    at = read_instant(given, _UTC)
+    if at is None:
+        raise _CallError(
+            RefusalCode.INVALID_TIMESTAMP,
+            f"the timestamp {_quoted(given)} can't be read: write it as "
+            "`2026-11-25T09:00:00Z`, or leave it out for now",
+        )
+    return at
+
+
+def _object(given: object, name: str, empty: str, code: RefusalCode) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise _CallError(code, f"`{name}` must be an object, or `{empty}` if there are none")
+    return given
+
+
+def _context_text(given: object) -> str | None:
+    """A zone or a locale; what can't be one says nothing, and is no reason to lose the call."""
+    return given if isinstance(given, str) and _is_plain(given, _LONGEST_CONTEXT) else None
+
+
+def _is_plain(text: str, longest: int) -> bool:
+    """Whether both databases can keep the text and a person can read it."""
+    return 0 < len(text) <= longest and not any(
+        ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in text
+    )
+
+
+def _check_size(raw: Mapping[str, Any]) -> None:
+    if _is_deeper(raw, _DEEPEST):
+        raise _CallError(RefusalCode.TOO_DEEP, f"the call is nested deeper than {_DEEPEST} levels")
+    text = json.dumps(raw, ensure_ascii=False, separators=(",", ":"), default=str)
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > LARGEST_CALL:
+        raise _CallError(
+            RefusalCode.TOO_LARGE, f"the call has {size} bytes; the most is {LARGEST_CALL}"
+        )
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        return levels == 0 or any(_is_deeper(held, levels - 1) for held in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(_is_deeper(held, levels - 1) for held in value)
+    return False
+
+
+def _quoted(value: object) -> str:
+    """Short enough for a message, whatever was sent."""
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return f"`{text.strip(chr(34))}`" if len(text) <= 80 else f"`{text[:77]}…`"

@@ -1,0 +1,1 @@
+"""The room that runs: the worker process and its wiring."""

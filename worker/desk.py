@@ -1,0 +1,50 @@
+"""From settings to what `deliver` works with: the store, the providers, the links."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from activities.deliver import Desk
+from activities.providers.mailbox import MailboxProvider
+from activities.providers.outcome import Provider
+from activities.providers.resend import ResendProvider
+from activities.providers.smtp import SmtpProvider, SmtpServer
+from rendering.links import UnsubscribeLinks
+from settings import EmailProvider, Settings, SmtpTls
+from store.database import Database
+
+
+def build_desk(settings: Settings, database: Database, journey_now: Callable[[], datetime]) -> Desk:
+    """The desk of one worker. `journey_now` dates what the mailbox captures."""
+    links = UnsubscribeLinks(settings.public_url, settings.secret_key.get_secret_value())
+    return Desk(
+        database=database,
+        providers={"email": email_provider(settings, database, journey_now)},
+        unsubscribe_url=links.url,
+    )
+
+
+def email_provider(
+    settings: Settings, database: Database, journey_now: Callable[[], datetime]
+) -> Provider:
+    """Who carries e-mail, as the settings say."""
+    match settings.email_provider:
+        case EmailProvider.MAILBOX:
+            return MailboxProvider(database, journey_now)
+        case EmailProvider.SMTP:
+            assert settings.smtp_host is not None  # the settings saw to it
+            password = settings.smtp_password
+            return SmtpProvider(
+                SmtpServer(
+                    host=settings.smtp_host,
+                    port=settings.smtp_port,
+                    username=settings.smtp_username,
+                    password=password.get_secret_value() if password is not None else None,
+                    tls=settings.smtp_tls is SmtpTls.IMPLICIT,
+                    starttls=settings.smtp_tls is SmtpTls.STARTTLS,
+                )
+            )
+        case EmailProvider.RESEND:
+            assert settings.resend_api_key is not None  # the settings saw to it
+            return ResendProvider(
+                settings.resend_api_key.get_secret_value(), settings.resend_base_url
+            )
