@@ -1,0 +1,204 @@
+"""What the environment may say: every setting of Parcours, its default and why.
+
+Entry points (`cli`, `worker`, `api`) build one `Settings` with `load` and hand it, or its
+values, down; nobody else reads the environment, and a linter checks that. Importing this
+module reads nothing and cannot fail. The one surprising fact: an empty variable counts as
+unset, so `PARCOURS_SECRET_KEY=` in an `.env` file is a missing key and not a key of length
+zero.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "PARCOURS_"
+
+# HMAC-SHA256 signs the links in messages; a key shorter than its 32-byte output weakens it
+# (RFC 2104, section 3). `openssl rand -hex 32` gives twice that many characters.
+SECRET_KEY_MIN_LENGTH = 32
+
+# Both are the drivers the store is written and tested with; the plain schemes would pick a
+# blocking driver and fail later, at the first query.
+_DATABASE_SCHEMES = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class EmailProvider(StrEnum):
+    """Who carries e-mail. `mailbox` keeps it in the store and shows it in the browser."""
+
+    MAILBOX = "mailbox"
+    SMTP = "smtp"
+    RESEND = "resend"
+
+
+class SmtpTls(StrEnum):
+    """How the SMTP connection is encrypted (RFC 8314 prefers `implicit`)."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+
+
+class LogFormat(StrEnum):
+    """`console` is for a person at a terminal, `json` for a log collector."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class SettingsError(Exception):
+    """The environment does not make a working configuration. Its text is for the operator."""
+
+
+def _read_seconds(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return timedelta(seconds=float(value))
+        except (ValueError, OverflowError):
+            raise ValueError(f"`{value}` is not a number of seconds: write `30`") from None
+    return value
+
+
+def _check_positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be more than 0 seconds")
+    return value
+
+
+def _check_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(
+            f"`{value}` is not a web address: write one like `https://parcours.example.com`"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError(f"`{value}` must end with its path: links are made by adding to it")
+    return value.rstrip("/")
+
+
+def _check_database_url(value: str) -> str:
+    # The value is not repeated in the message: it holds the password.
+    if value.partition("://")[0] not in _DATABASE_SCHEMES:
+        raise ValueError(
+            "must begin with `sqlite+aiosqlite:///` or `postgresql+asyncpg://`, "
+            "the two stores Parcours runs on"
+        )
+    return value
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_read_seconds), AfterValidator(_check_positive)]
+WebUrl = Annotated[str, AfterValidator(_check_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """One process's configuration, read once at its start and frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    # `repr=False`: the URL carries the password, and settings end up in logs and tracebacks.
+    database_url: Annotated[str, AfterValidator(_check_database_url), Field(repr=False)] = (
+        "sqlite+aiosqlite:///.parcours/parcours.db"
+    )
+
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    # The workflow queue. Activity queues derive from it, one a channel, for rate limits.
+    task_queue: str = "parcours"
+    # How long one call to Temporal may take. A healthy start answers in milliseconds; without
+    # a limit, a start against a frozen server was seen to hang for 30 s.
+    rpc_timeout: Seconds = timedelta(seconds=10)
+    # How long a stopping worker lets running sends finish. 0 would cancel them at every
+    # deploy; it must be at least the time one attempt of `deliver` may take.
+    graceful_shutdown: Seconds = timedelta(seconds=30)
+
+    journeys_dir: Path = Path("journeys")
+
+    # What links in messages begin with: the address by which readers reach the API.
+    public_url: WebUrl = "http://127.0.0.1:8080"
+    # Loopback by default: opening a port to the network is a decision, not a default.
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8080
+
+    # Signs the links in messages. No default: a known key lets anyone unsubscribe anyone.
+    # The same on every process, and changing it breaks the links in mail already sent.
+    secret_key: Annotated[SecretStr, Field(min_length=SECRET_KEY_MIN_LENGTH)]
+
+    email_provider: EmailProvider = EmailProvider.MAILBOX
+    smtp_host: str | None = None
+    # 587 is the submission port of RFC 6409, which speaks STARTTLS.
+    smtp_port: Port = 587
+    smtp_tls: SmtpTls = SmtpTls.STARTTLS
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    resend_api_key: SecretStr | None = None
+    # Only tests and proxies point it elsewhere.
+    resend_base_url: WebUrl = "https://api.resend.com"
+
+    log_format: LogFormat = LogFormat.CONSOLE
+
+    @model_validator(mode="after")
+    def _check_email_provider(self) -> Self:
+        """A provider without its credentials would fail at the first customer's message."""
+        if self.email_provider is EmailProvider.SMTP and self.smtp_host is None:
+            raise ValueError(_needed_by("smtp_host", EmailProvider.SMTP))
+        if self.email_provider is EmailProvider.RESEND and self.resend_api_key is None:
+            raise ValueError(_needed_by("resend_api_key", EmailProvider.RESEND))
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError(
+                f"set both {variable('smtp_username')} and {variable('smtp_password')}, or neither"
+            )
+        return self
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets a field: `smtp_host` → `PARCOURS_SMTP_HOST`."""
+    return PREFIX + field.upper()
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the environment; `overrides` win over it (they are a command's own options).
+
+    Raises `SettingsError`, whose text names every variable at fault and what to write.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """The mistakes as lines an operator can act on. Repeats no secret."""
+    return "\n".join(["The settings are not complete:", *map(_explain_one, error.errors())])
+
+
+def _explain_one(mistake: Any) -> str:
+    text = mistake["msg"].removeprefix("Value error, ")
+    if not mistake["loc"]:
+        return f"  - {text}"
+    field = str(mistake["loc"][0])
+    if field == "secret_key":
+        text = (
+            f"{'is not set' if mistake['type'] == 'missing' else text[0].lower() + text[1:]}; "
+            "make one with `openssl rand -hex 32` and keep it: it signs the links in messages"
+        )
+    return f"  - {variable(field)}: {text}"
+
+
+def _needed_by(field: str, provider: EmailProvider) -> str:
+    return (
+        f"{variable(field)} is not set, and {variable('email_provider')}={provider.value} needs it"
+    )

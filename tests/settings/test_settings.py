@@ -1,0 +1,138 @@
+"""Settings: what the environment may say, and what is answered when it is wrong."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from settings import EmailProvider, LogFormat, SettingsError, SmtpTls, load, variable
+from tests.lint.checkout import ROOT
+
+KEY = "k" * 32
+
+
+def test_only_the_secret_key_must_be_set() -> None:
+    settings = load(secret_key=KEY)
+    assert settings.database_url == "sqlite+aiosqlite:///.parcours/parcours.db"
+    assert settings.temporal_address == "127.0.0.1:7233"
+    assert settings.email_provider is EmailProvider.MAILBOX
+    assert settings.log_format is LogFormat.CONSOLE
+
+
+def test_a_missing_secret_key_is_answered_with_how_to_make_one() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert "PARCOURS_SECRET_KEY: is not set" in str(caught.value)
+    assert "openssl rand -hex 32" in str(caught.value)
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARCOURS_SECRET_KEY", "")
+    monkeypatch.setenv("PARCOURS_SMTP_HOST", "")
+    with pytest.raises(SettingsError, match="PARCOURS_SECRET_KEY: is not set"):
+        load()
+    assert load(secret_key=KEY).smtp_host is None
+
+
+def test_a_short_secret_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="at least 32"):
+        load(secret_key="k" * 31)
+
+
+def test_every_mistake_is_named_at_once_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARCOURS_DATABASE_URL", "mysql://root:hunter2@db/parcours")
+    monkeypatch.setenv("PARCOURS_API_PORT", "http")
+    monkeypatch.setenv("PARCOURS_RPC_TIMEOUT", "soon")
+    monkeypatch.setenv("PARCOURS_GRACEFUL_SHUTDOWN", "0")
+    monkeypatch.setenv("PARCOURS_PUBLIC_URL", "parcours.example.com")
+    monkeypatch.setenv("PARCOURS_EMAIL_PROVIDER", "pigeon")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    text = str(caught.value)
+    for name in (
+        "DATABASE_URL",
+        "API_PORT",
+        "RPC_TIMEOUT",
+        "GRACEFUL_SHUTDOWN",
+        "PUBLIC_URL",
+        "EMAIL_PROVIDER",
+        "SECRET_KEY",
+    ):
+        assert f"PARCOURS_{name}: " in text
+    assert "`soon` is not a number of seconds: write `30`" in text
+    assert "'mailbox', 'smtp' or 'resend'" in text
+
+
+def test_mistakes_and_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARCOURS_DATABASE_URL", "mysql://root:hunter2@db/parcours")
+    monkeypatch.setenv("PARCOURS_SECRET_KEY", "hunter2")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
+    shown = repr(
+        load(
+            database_url="postgresql+asyncpg://parcours:hunter2@db/parcours",
+            secret_key="hunter2" * 5,
+            smtp_username="parcours",
+            smtp_password="hunter2",
+            resend_api_key="hunter2",
+        )
+    )
+    assert "hunter2" not in shown
+
+
+def test_smtp_without_a_host_is_refused() -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_SMTP_HOST is not set, and PARCOURS_EMAIL"):
+        load(secret_key=KEY, email_provider="smtp")
+
+
+def test_resend_without_a_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_RESEND_API_KEY is not set"):
+        load(secret_key=KEY, email_provider="resend")
+
+
+def test_an_smtp_user_without_a_password_is_refused() -> None:
+    with pytest.raises(SettingsError, match="set both PARCOURS_SMTP_USERNAME and"):
+        load(secret_key=KEY, smtp_username="parcours")
+
+
+def test_the_environment_is_read_and_options_win_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARCOURS_SECRET_KEY", KEY)
+    monkeypatch.setenv("PARCOURS_RPC_TIMEOUT", "2.5")
+    monkeypatch.setenv("PARCOURS_SMTP_TLS", "implicit")
+    monkeypatch.setenv("PARCOURS_API_PORT", "9000")
+    settings = load(api_port=9001)
+    assert settings.rpc_timeout == timedelta(seconds=2.5)
+    assert settings.smtp_tls is SmtpTls.IMPLICIT
+    assert settings.api_port == 9001
+
+
+def test_a_public_url_loses_its_last_slash() -> None:
+    assert load(secret_key=KEY, public_url="https://x.test/p/").public_url == "https://x.test/p"
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_SMPT_HOST"):
+        load(secret_key=KEY, smpt_host="mail")
+
+
+def test_settings_are_frozen() -> None:
+    settings = load(secret_key=KEY)
+    with pytest.raises(ValidationError):
+        settings.api_port = 1
+
+
+def test_importing_settings_cannot_fail_in_a_wrong_environment() -> None:
+    subprocess.run(
+        [sys.executable, "-c", "import settings"],
+        cwd=ROOT,
+        env={**os.environ, "PARCOURS_API_PORT": "no port", "PARCOURS_DATABASE_URL": "?"},
+        check=True,
+    )
+
+
+def test_a_variable_is_the_prefix_and_the_field_in_capitals() -> None:
+    assert variable("smtp_host") == "PARCOURS_SMTP_HOST"
