@@ -1,0 +1,32 @@
+"""What is allowed and probably not meant: warnings about a journey without mistakes."""
+
+from collections.abc import Iterator
+
+from authoring.source import Source
+from engine.definition import Journey, Step
+from engine.expressions import TraitAnchor
+
+
+def advise(journey: Journey, source: Source) -> None:
+    """Every warning goes to `source`."""
+    if journey.ends_at is None and (waiting := list(_may_wait_for_ever(journey))):
+        steps = ", ".join(f"`{step.id}`" for step in waiting)
+        source.warn(
+            ("steps", journey.steps.index(waiting[0])),
+            f"the journey may never end, as {steps} may wait for ever: add an `ends_at`, such as "
+            "`ends_at: start + 90 days`",
+        )
+    for index, step in enumerate(journey.steps):
+        if step.offer is not None and not journey.goal:
+            source.warn(
+                ("steps", index, "offer"),
+                f"`{step.id}` makes an offer in a journey without a `goal`, so those who bought "
+                "get it too, and nobody learns whether it works: add `goal`",
+            )
+
+
+def _may_wait_for_ever(journey: Journey) -> Iterator[Step]:
+    """Steps that wait for what need not come: a trait, an idle spell, an event, a repeat."""
+    for step in journey.steps:
+        if step.at is None or step.repeat is not None or isinstance(step.at.anchor, TraitAnchor):
+            yield step

@@ -1,0 +1,93 @@
+"""`policy.yaml`: what is true for all journeys, checked.
+
+The surprising fact: its names (topics, webhooks) are known even where the file has other
+mistakes, so a mistake here does not make every journey look wrong too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from authoring.sentences import did_you_mean
+from authoring.shapes import read_shape
+from authoring.source import Source
+from engine.policy import Policy
+
+CHANNELS = ("email", "sms", "post", "webhook")
+
+_STAND_INS = {
+    "sender": {"name": "stand-in", "email": "stand@in"},
+    "postal_address": "stand-in",
+    "topics": {"stand-in": {"title": "stand-in", "subscribed": True}},
+}
+
+
+@dataclass(frozen=True)
+class PolicyNames:
+    """What journeys may refer to; None where the file does not let it be known."""
+
+    topics: tuple[str, ...] | None
+    webhooks: tuple[str, ...] | None
+
+
+UNKNOWN_NAMES = PolicyNames(None, None)
+
+
+def read_policy(source: Source) -> tuple[Policy | None, PolicyNames]:
+    """The policy, None if anything in it is wrong; every mistake goes to `source`."""
+    data = source.data
+    if not isinstance(data, dict):
+        source.refuse((), "expected the keys of a policy, such as `sender` and `topics`")
+        return None, UNKNOWN_NAMES
+    names = PolicyNames(_names(data.get("topics")), _names(data.get("webhooks", {})))
+    # Caps that name no topic are found below, each with its line; the model tells of one only.
+    caps = data.get("caps")
+    capless = {"caps": [_without_topic(cap) for cap in caps]} if isinstance(caps, list) else {}
+    rest = data | capless
+    shape = read_shape(Policy, rest, source, (), _STAND_INS)
+    _check_caps(data, names, source)
+    _check_channels(data, source)
+    if source.mistakes or shape.value is None:
+        return None, names
+    return Policy.model_validate(data, extra="forbid"), names
+
+
+def _names(mapping: object) -> tuple[str, ...] | None:
+    return tuple(map(str, mapping)) if isinstance(mapping, dict) else None
+
+
+def _without_topic(cap: object) -> object:
+    if isinstance(cap, dict) and isinstance(cap.get("topic"), str):
+        return {k: v for k, v in cap.items() if k != "topic"}
+    return cap
+
+
+def _check_caps(data: dict[str, object], names: PolicyNames, source: Source) -> None:
+    caps = data.get("caps")
+    for index, cap in enumerate(caps if isinstance(caps, list) else ()):
+        topic = cap.get("topic") if isinstance(cap, dict) else None
+        if isinstance(topic, str) and names.topics is not None and topic not in names.topics:
+            source.refuse(
+                ("caps", index, "topic"),
+                f"unknown topic `{topic}`{did_you_mean(topic, names.topics, 'the topics are')}",
+            )
+
+
+def _check_channels(data: dict[str, object], source: Source) -> None:
+    caps, quiet = data.get("caps"), data.get("quiet_hours")
+    named: list[tuple[tuple[str | int, ...], object]] = [
+        (("caps", index, "channel"), cap.get("channel"))
+        for index, cap in enumerate(caps if isinstance(caps, list) else ())
+        if isinstance(cap, dict)
+    ]
+    named += [(("quiet_hours", name), name) for name in (quiet if isinstance(quiet, dict) else ())]
+    for loc, channel in named:
+        refuse_unknown_channel(channel, source, loc)
+
+
+def refuse_unknown_channel(channel: object, source: Source, loc: Iterable[str | int]) -> bool:
+    """Whether it is text and no channel we know; if so, it is reported."""
+    if not isinstance(channel, str) or channel in CHANNELS:
+        return False
+    hint = did_you_mean(channel, CHANNELS, "the channels are")
+    source.refuse([*loc], f"unknown channel `{channel}`{hint}")
+    return True

@@ -1,0 +1,178 @@
+"""What a journey names elsewhere: topics, webhooks, messages, events, steps in conditions.
+
+Checks step by step and key by key, so a step that is wrong in one key is still checked in
+the others. Knows files only through what it is given.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from authoring.journey_file import CheckedJourney, CheckedStep
+from authoring.policy_file import PolicyNames, refuse_unknown_channel
+from authoring.sentences import did_you_mean
+from authoring.source import Loc, Source
+from engine.definition import EventMatch, Step
+from engine.events import BUILT_IN_EVENTS, is_built_in, is_reserved
+from rendering.conditions import compile_condition
+from rendering.errors import ConditionSyntaxError, SenderSyntaxError
+from rendering.senders import compile_sender
+
+_LONE_EQUALS = re.compile(r"(?<![=!<>])=(?!=)")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is beside the journey file: `channels` of each message that can be read."""
+
+    policy: PolicyNames
+    channels: Mapping[str, tuple[str, ...]]
+    folders: frozenset[str]  # of messages, those with mistakes too
+
+
+def check_references(checked: CheckedJourney, around: Surroundings) -> None:
+    """Every mistake goes to the journey's source."""
+    source, head = checked.source, checked.head.value
+    if head is not None:
+        if checked.head.good("topic"):
+            _check_topic(head.topic, ("topic",), around.policy, source)
+        for key in ("starts_on", "ends_on", "goal", "activity"):
+            if checked.head.good(key):
+                _check_events(getattr(head, key), source.data.get(key), (key,), source)
+    for step in checked.steps:
+        _check_messages(step, around, source)
+        if step.shape.value is not None:
+            _check_step(step, step.shape.value, checked, around)
+    _warn_of_unused(checked, around)
+
+
+def _check_step(
+    checked_step: CheckedStep, step: Step, checked: CheckedJourney, around: Surroundings
+) -> None:
+    source, loc, good = checked.source, checked_step.loc, checked_step.shape.good
+    if good("topic"):
+        _check_topic(step.topic, (*loc, "topic"), around.policy, source)
+    for key in ("after_event", "unless"):
+        if good(key):
+            matches = getattr(step, key) or ()
+            _check_events(matches, checked_step.raw.get(key), (*loc, key), source)
+    if good("when") and step.when is not None:
+        _check_condition(step.when, (*loc, "when"), source, checked.step_ids)
+    if good("call") and step.call is not None and around.policy.webhooks is not None:
+        known = around.policy.webhooks
+        if step.call not in known:
+            hint = did_you_mean(step.call, known, "policy.yaml has")
+            if not hint.endswith("?"):
+                hint += "; add it to `webhooks` in policy.yaml"
+            source.refuse((*loc, "call"), f"unknown webhook `{step.call}`{hint}")
+    if good("from") and step.sender is not None:
+        try:
+            compile_sender(step.sender)
+        except SenderSyntaxError as error:
+            source.refuse((*loc, "from"), f"`from`: {error}")
+    if good("channels"):
+        _check_channels(checked_step, step, around, source)
+    if good("offer") and step.offer is not None and _is_transactional(checked_step, step, checked):
+        source.refuse(
+            (*loc, "offer"),
+            "an offer in a transactional message makes it marketing: give the step a `topic`, or "
+            "remove `offer`",
+        )
+
+
+def _is_transactional(checked_step: CheckedStep, step: Step, checked: CheckedJourney) -> bool:
+    if not (checked_step.shape.good("transactional") and checked_step.shape.good("topic")):
+        return False
+    if step.topic is not None:
+        return False
+    if step.transactional is not None:
+        return step.transactional
+    head = checked.head
+    return head.value is not None and head.good("transactional") and head.value.transactional
+
+
+def _check_topic(topic: str | None, loc: Loc, policy: PolicyNames, source: Source) -> None:
+    if topic is not None and policy.topics is not None and topic not in policy.topics:
+        hint = did_you_mean(topic, policy.topics, "policy.yaml has")
+        source.refuse(loc, f"unknown topic `{topic}`{hint}")
+
+
+def _check_messages(step: CheckedStep, around: Surroundings, source: Source) -> None:
+    for loc, name in step.messages():
+        if name not in around.folders:
+            hint = did_you_mean(name, sorted(around.folders), "the messages are")
+            if not hint.endswith("?"):
+                hint = f": make a folder `{name}/` beside journey.yaml, with its texts"
+            source.refuse(loc, f"there is no message `{name}`{hint}")
+
+
+def _check_channels(
+    checked_step: CheckedStep, step: Step, around: Surroundings, source: Source
+) -> None:
+    loc = (*checked_step.loc, "channels")
+    for index, channel in enumerate(step.channels or ()):
+        if refuse_unknown_channel(channel, source, (*loc, index)):
+            continue
+        for _, name in checked_step.messages():
+            has = around.channels.get(name)
+            if has is not None and channel not in has:
+                source.refuse(
+                    (*loc, index),
+                    f"the message `{name}` has no `{channel}`: its files make "
+                    f"{', '.join(f'`{c}`' for c in has)}",
+                )
+    if step.channels == ():
+        source.refuse(
+            loc, "`channels` is empty: remove it, and every channel that the message has will do"
+        )
+
+
+def _check_events(matches: Iterable[EventMatch], raw: Any, loc: Loc, source: Source) -> None:
+    for index, match in enumerate(matches):
+        # A single event may stand for a list of one; then there is no place in a list.
+        at = [*loc, index] if isinstance(raw, list) else [*loc]
+        _check_event_name(match.event, [*at, "event"], source)
+        if match.where is not None:
+            _check_condition(match.where, [*at, "where"], source, None, history=False)
+
+
+def _check_event_name(name: str, loc: Loc, source: Source) -> None:
+    if not is_reserved(name) or is_built_in(name):
+        return
+    hint = did_you_mean(name, BUILT_IN_EVENTS, "names with a dot are built in, and these are")
+    if not hint.endswith("?"):
+        hint += f"; write an event of your own without a dot, such as `{name.replace('.', '_')}`"
+    source.refuse(loc, f"`{name}` is a reserved name{hint}")
+
+
+def _check_condition(
+    text: str,
+    loc: Loc,
+    source: Source,
+    step_ids: tuple[str, ...] | None,
+    *,
+    history: bool = True,
+) -> None:
+    try:
+        condition = compile_condition(text, allow_history=history)
+    except ConditionSyntaxError as error:
+        compares = _LONE_EQUALS.search(text) is not None and "`==`" not in str(error)
+        hint = "; to compare, write `==`" if compares else ""
+        source.refuse(loc, f"`{loc[-1]}`: {error}{hint}")
+        return
+    for name in sorted(condition.event_names):
+        _check_event_name(name, loc, source)
+    for step_id in sorted(condition.step_ids) if step_ids is not None else ():
+        assert step_ids is not None
+        if step_id not in step_ids:
+            hint = did_you_mean(step_id, step_ids, "the steps are")
+            source.refuse(loc, f"`{loc[-1]}`: there is no step `{step_id}`{hint}")
+
+
+def _warn_of_unused(checked: CheckedJourney, around: Surroundings) -> None:
+    used = {name for step in checked.steps for _, name in step.messages()}
+    for name in sorted(around.folders - used):
+        checked.source.warn(
+            (), f"the message `{name}` is sent by no step: add one, or remove its folder"
+        )

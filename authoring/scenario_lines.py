@@ -1,0 +1,265 @@
+"""The lines of a scenario: what happens (`happens`) and what must come of it (`gets`).
+
+Knows the steps and topics there are, and the clock of one customer; decides nothing about
+journeys. See `scenarios` for the format.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from authoring.policy_file import PolicyNames
+from authoring.sentences import did_you_mean
+from authoring.shapes import read_shape
+from authoring.source import Loc, Source
+from engine.calls import Call, ChangeConsent, Identify, Track
+from engine.events import is_reserved
+from engine.expressions import Duration, ExpressionError, Term, parse_duration
+from engine.fields import DurationText
+from engine.localtime import OutOfRange, shift
+from engine.reasons import Decision, Ending, Reason
+from engine.values import read_instant
+
+ALL_TOPICS = "all"
+_MOST_TIMES = 10_000  # of one `every`: daily for 27 years
+
+
+@dataclass(frozen=True)
+class ExpectedDecision:
+    """At `at` (UTC) this step is settled so; `reason` is None if it is sent."""
+
+    at: datetime
+    step: str
+    decision: Decision
+    reason: Reason | None
+    line: int
+
+
+@dataclass(frozen=True)
+class ExpectedEnding:
+    """At `at` (UTC) the enrollment ends so."""
+
+    at: datetime
+    ending: Ending
+    line: int
+
+
+Expected = ExpectedDecision | ExpectedEnding
+
+
+@dataclass(frozen=True)
+class Around:
+    """What lines may name; `step_ids` is None if the journey does not let them be known."""
+
+    source: Source
+    step_ids: tuple[str, ...] | None
+    policy: PolicyNames
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The calendar of a scenario's customer, and when it starts (UTC)."""
+
+    zone: ZoneInfo
+    starts_at: datetime
+
+    def after(self, duration: Duration, times: int = 1) -> datetime:
+        """So long after the start, in the customer's calendar. Raises OutOfRange."""
+        terms = (Term(term.count * times, term.unit) for term in duration.terms)
+        return shift(self.starts_at, terms, self.zone)
+
+    def moment(self, text: str, source: Source, loc: Loc) -> datetime | None:
+        """A wall-clock time, a time with a zone, or a duration since the start; else a mistake."""
+        if (instant := read_instant(text, self.zone)) is not None:
+            return instant
+        try:
+            return self.after(parse_duration(text))
+        except (ExpressionError, OutOfRange):
+            source.refuse(
+                loc,
+                f"`{loc[-1]}: {text}` is not a time: write `2026-11-24 09:00`, or how long "
+                "after the start, such as `2 days`",
+            )
+            return None
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+
+class _Happening(_Line):
+    after: DurationText | None = Field(default=None, examples=["4 days"])
+    every: DurationText | None = Field(default=None, examples=["1 day"])
+    until: DurationText | None = Field(default=None, examples=["30 days"])
+    track: str | None = Field(default=None, min_length=1)
+    identify: dict[str, Any] | None = None
+    subscribe: str | None = None
+    unsubscribe: str | None = None
+    properties: dict[str, Any] | None = Field(default=None, alias="with")
+
+
+class _Get(_Line):
+    at: str = Field(examples=["2 days"])
+    sent: str | None = None
+    not_sent: str | None = None
+    unknown: str | None = None
+    enrollment: Literal["completed", "exited", "converted", "cancelled"] | None = None
+    reason: str | None = None
+
+
+_HAPPENING_STAND_INS = {"after": "1 day", "track": "stand_in"}
+_GET_STAND_INS = {"at": "1 day", "sent": "stand-in"}
+
+
+def read_happens(
+    lines: Sequence[object], customer_id: str, around: Around, clock: Clock | None, loc: Loc
+) -> list[Call]:
+    """The calls, in the order written, without ids; every mistake goes to the source."""
+    calls: list[Call] = []
+    for index, raw in enumerate(lines):
+        here = [*loc, index]
+        before = len(around.source.mistakes)
+        shape = read_shape(_Happening, raw, around.source, here, _HAPPENING_STAND_INS)
+        if shape.value is None or shape.broken:
+            continue
+        _check_happening(shape.value, around, here)
+        if clock is not None and len(around.source.mistakes) == before:
+            times = _times(shape.value, clock, around.source, here)
+            calls += [_call(shape.value, customer_id, at) for at in times]
+    return calls
+
+
+def read_gets(
+    lines: Sequence[object], around: Around, clock: Clock | None, loc: Loc
+) -> tuple[Expected, ...]:
+    """What is expected, in order; every mistake goes to the source."""
+    found: list[Expected] = []
+    for index, raw in enumerate(lines):
+        here = [*loc, index]
+        shape = read_shape(_Get, raw, around.source, here, _GET_STAND_INS)
+        if shape.value is None or shape.broken:
+            continue
+        expected = _expected(shape.value, around, clock, here)
+        if expected is None:
+            continue
+        if found and expected.at < found[-1].at:
+            around.source.refuse(
+                [*here, "at"],
+                f"`at: {shape.value.at}` is before the line above it: sort `gets` by time",
+            )
+        found.append(expected)
+    return tuple(found)
+
+
+def _check_happening(line: _Happening, around: Around, loc: Loc) -> None:
+    source = around.source
+    what = _one_of(line, ("track", "identify", "subscribe", "unsubscribe"), source, loc)
+    when = _one_of(line, ("after", "every"), source, loc)
+    if when is not None and (line.until is not None) != (when == "every"):
+        source.refuse(
+            loc, "`every` and `until` belong together: `{every: 1 day, until: 30 days, …}`"
+        )
+    if line.every is not None and line.every.is_zero:
+        source.refuse([*loc, "every"], f"`every: {line.every}` never ends: write `every: 1 day`")
+    if line.properties is not None and what not in (None, "track"):
+        source.refuse([*loc, "with"], "`with` belongs to `track`: remove it")
+    if line.track is not None and is_reserved(line.track):
+        source.refuse(
+            [*loc, "track"],
+            f"`{line.track}` is a reserved name, which no app may send: write one without dots",
+        )
+    topics = around.policy.topics
+    for key, topic in (("subscribe", line.subscribe), ("unsubscribe", line.unsubscribe)):
+        if topic is not None and topics is not None and topic not in (ALL_TOPICS, *topics):
+            hint = did_you_mean(topic, (*topics, ALL_TOPICS), "write one of")
+            source.refuse([*loc, key], f"unknown topic `{topic}`{hint}")
+
+
+def _times(line: _Happening, clock: Clock, source: Source, loc: Loc) -> list[datetime]:
+    try:
+        if line.after is not None:
+            return [clock.after(line.after)]
+        times = list(_every(line, clock))
+    except OutOfRange:
+        source.refuse(loc, "this is beyond the calendar: write a shorter time")
+        return []
+    if not 0 < len(times) <= _MOST_TIMES:
+        problem = "happens never" if not times else f"happens more than {_MOST_TIMES} times"
+        every = f"`every: {line.every}` until {line.until}"
+        source.refuse([*loc, "every"], f"{every} {problem}: write another `until`")
+        return []
+    return times
+
+
+def _every(line: _Happening, clock: Clock) -> Iterator[datetime]:
+    assert line.every is not None
+    assert line.until is not None
+    last = clock.after(line.until)
+    # Each from the start, not from the one before, so that month ends do not creep.
+    for times in range(1, _MOST_TIMES + 2):
+        if (at := clock.after(line.every, times)) > last:
+            return
+        yield at
+
+
+def _call(line: _Happening, customer_id: str, at: datetime) -> Call:
+    who = {"customer_id": customer_id, "message_id": ""}
+    if line.track is not None:
+        return Track(**who, at=at, event=line.track, properties=line.properties or {})
+    if line.identify is not None:
+        return Identify(**who, at=at, traits=line.identify)
+    topic = line.subscribe if line.subscribe is not None else line.unsubscribe
+    return ChangeConsent(
+        **who,
+        at=at,
+        topic=None if topic == ALL_TOPICS else topic,
+        channel=None,
+        subscribed=line.subscribe is not None,
+    )
+
+
+def _expected(line: _Get, around: Around, clock: Clock | None, loc: Loc) -> Expected | None:
+    source = around.source
+    what = _one_of(line, ("sent", "not_sent", "unknown", "enrollment"), source, loc)
+    reason = _reason(line, what, source, loc)
+    at = clock.moment(line.at, source, [*loc, "at"]) if clock is not None else None
+    if what is None:
+        return None
+    step = str(getattr(line, what))
+    if what != "enrollment" and around.step_ids is not None and step not in around.step_ids:
+        hint = did_you_mean(step, around.step_ids, "the steps are")
+        source.refuse([*loc, what], f"there is no step `{step}`{hint}")
+    if at is None:
+        return None
+    if line.enrollment is not None:
+        return ExpectedEnding(at, Ending(line.enrollment), source.line(loc))
+    return ExpectedDecision(at, step, Decision(what), reason, source.line(loc))
+
+
+def _reason(line: _Get, what: str | None, source: Source, loc: Loc) -> Reason | None:
+    if what == "not_sent" and line.reason is None:
+        source.refuse(loc, f"`not_sent: {line.not_sent}` needs a reason, such as `reason: expired`")
+    if line.reason is None:
+        return None
+    if what not in (None, "not_sent"):
+        source.refuse([*loc, "reason"], f"`reason` belongs to `not_sent`, not `{what}`: remove it")
+    try:
+        return Reason(line.reason)
+    except ValueError:
+        hint = did_you_mean(line.reason, tuple(Reason), "the reasons are")
+        source.refuse([*loc, "reason"], f"unknown reason `{line.reason}`{hint}")
+        return None
+
+
+def _one_of(line: _Line, keys: Sequence[str], source: Source, loc: Loc) -> str | None:
+    given = [key for key in keys if getattr(line, key) is not None]
+    if len(given) == 1:
+        return given[0]
+    choices = ", ".join(f"`{key}`" for key in keys)
+    found = f", not {' and '.join(f'`{key}`' for key in given)}" if given else ""
+    source.refuse(loc, f"write exactly one of {choices} here{found}")
+    return None

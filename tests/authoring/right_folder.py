@@ -1,0 +1,39 @@
+"""A journeys folder without a mistake, for tests to make one in it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+Write = Callable[..., Path]
+
+POLICY = """\
+sender: {name: Atelier, email: hello@atelier.example}
+postal_address: 12 rue des Tanneurs, 69005 Lyon, France
+timezone: Europe/Paris
+topics:
+  onboarding: {title: Getting started, subscribed: true}
+  news: {title: Product news, subscribed: false}
+webhooks:
+  crm: {url: "https://crm.example/hook"}
+"""
+JOURNEY = """\
+journey: trial
+title: A trial
+starts_on: trial_started
+ends_at: start + 30 days
+goal: bought
+topic: onboarding
+steps:
+  - send: thanks
+    at: start + 1 day
+  - send: tip
+    at: start + 2 days
+"""
+RIGHT = {
+    "policy.yaml": POLICY,
+    "trial/journey.yaml": JOURNEY,
+    "trial/thanks/subject.txt": "Thanks",
+    "trial/thanks/email.html": "<p>Thanks.</p>",
+    "trial/tip/subject.txt": "A tip",
+    "trial/tip/email.html": "<p>A tip.</p>",
+    "trial/tip/sms.txt": "A tip.",
+}
