@@ -18,6 +18,9 @@ from store import customers, enrollments
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=5)
 
+# A `prompt` order holds the enrollment's other steps up: it gives up rather than pause longer.
+_LONGEST_PROMPT_PAUSE = timedelta(seconds=3)
+
 # A broken template is mended by a person: asking every second helps nobody.
 _TEMPLATE_PAUSE = timedelta(seconds=30)
 
@@ -37,10 +40,13 @@ class Activities:
         try:
             return DeliverResult(outcome=await deliver(self._desk, order, now))
         except Trouble as trouble:
+            pause = _pause(trouble, order, now, info.attempt)
             raise ApplicationError(
                 str(trouble),
                 type=trouble.reason,
-                next_retry_delay=_pause(trouble, order, now, info.attempt),
+                next_retry_delay=pause,
+                # Trouble that lasts: the workflow looks after its other steps meanwhile.
+                non_retryable=order.prompt and pause > _LONGEST_PROMPT_PAUSE,
             ) from trouble
 
     @activity.defn(name=RECORD)

@@ -87,7 +87,8 @@ class DeliverOrder(_Value):
 
     `report` rides along: what the store learns if the step is settled now. With
     `settle_only` nothing new is begun: a message that was claimed before is brought to its
-    end, and `NotBefore` answers that there was none.
+    end, and `NotBefore` answers that there was none. With `prompt` others wait for it: it
+    fails after a few seconds of trouble, and is ordered again without.
     """
 
     journey: str
@@ -98,6 +99,7 @@ class DeliverOrder(_Value):
     tolerances: Tolerances = Tolerances()
     clock: Clock | None = None
     settle_only: bool = False
+    prompt: bool = False
 
     def foretells(self, outcome: Settled) -> bool:
         """Whether `report.next` and `report.ended` are true after this answer.

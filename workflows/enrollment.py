@@ -19,14 +19,19 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from engine.clock import journey_time, real_span
-from engine.enrollment import Answer, Delivery, End, Input, NotBefore, Notice, Over
+from engine.enrollment import Answer, Delivery, End, Input, NotBefore, Notice, Over, Wakeup
 from engine.machine import Illegal
 from engine.orders import Carried, DeliverOrder, Next, Report, foretell
 from engine.progress import Progress, as_markdown, progress
 from engine.reasons import Decision, Ending
 from workflows.inbox import UPDATES, pinned_again, read_input, read_notice, read_order
 from workflows.outgoing import Outgoing
-from workflows.policies import MAX_SIGNALS, PRIORITY_MARKETING, PRIORITY_TRANSACTIONAL
+from workflows.policies import (
+    MAX_SIGNALS,
+    PRIORITY_MARKETING,
+    PRIORITY_TRANSACTIONAL,
+    PROMPT_LIMIT,
+)
 from workflows.timer import Timer
 
 _Arrival = Input | tuple[DeliverOrder, Answer] | Report
@@ -45,8 +50,12 @@ class Enrollment:
         self._told_next = carried.told_next if carried is not None else self._input.next
         self._told_end = False
         self._by_hand: list[str] = []
-        self._outgoing = Outgoing(lambda order, answer: self._arrive((order, answer)), self._arrive)
         self._stirred = False
+        self._outgoing = Outgoing(
+            answered=lambda order, answer: self._arrive((order, answer)),
+            reported=self._arrive,
+            troubled=self._stir,
+        )
         self._timer = Timer(self._stir)
         for name in UPDATES:
             self._accept(name)
@@ -215,10 +224,13 @@ class Enrollment:
         wake = self._machine.wakeup(self._now())
         return Next(step=wake.step, at=wake.at) if wake is not None else None
 
-    def _next_wake(self) -> tuple[Any, timedelta, str]:
+    def _next_wake(self) -> tuple[Wakeup | None, timedelta, str]:
+        """What the timer should stand for; nothing far away while a prompt delivery is out."""
         now = self._now()
         wake = self._machine.wakeup(now)
         left = real_span(self._input.clock, wake.at - now) if wake is not None else timedelta(0)
+        if self._outgoing.prompt and left > PROMPT_LIMIT:
+            wake = None
         return wake, left, self._input.journey
 
     def _is_long(self) -> bool:

@@ -12,6 +12,11 @@ DELIVER_ATTEMPT = timedelta(seconds=60)
 # it: one attempt under way at the deadline, and the longest pause before it.
 DELIVER_SLACK = DELIVER_ATTEMPT + timedelta(minutes=6)
 
+# A prompt delivery answers in milliseconds or fails after some seconds of trouble; only one
+# whose worker died takes this long to be noticed. Until then the loop arms no timer beyond
+# it: a timer set while a delivery is out is wasted when the answer is *not yet*.
+PROMPT_LIMIT = DELIVER_ATTEMPT + timedelta(seconds=15)
+
 # Trouble is a provider's outage or a broken template: seconds when it is short, and no more
 # than a call each five minutes when it is long. `deliver` shortens the last pause itself.
 DELIVER_RETRY = RetryPolicy(
