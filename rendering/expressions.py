@@ -1,0 +1,76 @@
+"""One expression in the sandbox: what conditions and senders of journey files are made of.
+
+Decides its value for given plain values; what the value must be is its caller's question.
+The surprising fact: it is compiled as a template of one assignment, for Jinja2 compiles
+nothing smaller.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from textwrap import shorten
+from typing import Any
+
+from babel import Locale
+from jinja2 import Template, nodes
+
+from engine.localtime import zone
+from rendering.bounds import RUN, Run
+from rendering.errors import ExpressionFailure
+from rendering.filters import Manner
+from rendering.grammar import Vocabulary, rewrite
+from rendering.sandbox import FAULTS, Sandbox, problem
+
+# An expression is a line of a YAML file; a longer one is a program.
+MAX_EXPRESSION = 2_000
+_RESULT = "result"
+
+
+@cache
+def _neutral() -> Manner:
+    """Conditions mean the same for everyone: dates in them are written in English, in UTC."""
+    utc = zone("UTC")
+    assert utc is not None  # tzdata has it
+    return Manner(locale=Locale("en"), zone=utc)
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A compiled expression. Safe to share between threads."""
+
+    text: str
+    calls: tuple[nodes.Call, ...]  # the functions it calls, as written
+    _template: Template
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        """Its value; `Missing` where there is none. Raises ExpressionFailure."""
+        running = self._template.new_context({**values, RUN: Run(_neutral())})
+        try:
+            for _ in self._template.root_render_func(running):
+                pass  # it prints nothing: one assignment
+        except FAULTS as error:
+            raise ExpressionFailure(f"{quoted(self.text)}: {problem(error)}") from error
+        return running.vars[_RESULT]
+
+
+def compile_expression(text: str, vocabulary: Vocabulary) -> Expression:
+    """Raises TemplateError, whose `problem` says what is wrong."""
+    sandbox = _sandbox(vocabulary)
+    parsed = sandbox.expression(text, "expression")
+    sandbox.judge(parsed, "expression")
+    result = nodes.Assign(nodes.Name(_RESULT, "store", lineno=1), parsed, lineno=1)
+    tree = nodes.Template([result], lineno=1)
+    tree.set_environment(sandbox)
+    calls = tuple(tree.find_all(nodes.Call))
+    rewrite(tree)
+    return Expression(text, calls, sandbox.from_string(tree))
+
+
+def quoted(text: str) -> str:
+    """The text in back quotes, cut where nobody would read on."""
+    return f"`{shorten(text, 80, placeholder=' …')}`"
+
+
+@cache
+def _sandbox(vocabulary: Vocabulary) -> Sandbox:
+    return Sandbox(vocabulary)

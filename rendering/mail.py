@@ -1,0 +1,177 @@
+"""The bytes of a mail, the same for the same input, saying what was planned and no more.
+
+Decides how a worded e-mail is written down (RFC 5322, MIME); knows no customer and no
+provider. The surprising fact: it trusts neither names nor subjects nor Python's e-mail
+package. Python 3.11.7 turns a subject that merely looks like an encoded word into a real
+header (CVE-2024-6923), so data is defused first, and the finished bytes are read back and
+compared with the plan.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email import message_from_bytes
+from email.header import Header
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
+from email.policy import default as reading
+from email.utils import format_datetime
+
+from engine.addresses import ascii_email
+from rendering.errors import MailRefused
+from rendering.messages import RenderedEmail
+
+# Lines of a header may have 998 characters (RFC 5322, 2.1.1); names and values beyond this
+# are somebody's attack or mistake.
+_MAX_VALUE = 900
+# What an inbox shows of a name; longer ones are only ever data gone wrong.
+_MAX_NAME = 80
+
+# With those that turn the direction of text, by which a name can show another address.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_CONTROLS_OF_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9._+=~-]{1,200}@[A-Za-z0-9.-]{1,200}>")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
+# What only this file may say.
+_OURS = frozenset(
+    {"from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id"}
+    | {"mime-version", "return-path", "received"}
+)
+
+
+class _Verbatim(EmailPolicy):
+    """Writes ASCII headers as they are and others as encoded words, by the old `Header`.
+
+    The package's own folding breaks long URLs into encoded words (List-Unsubscribe) and
+    drops quotes of long names.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return self.fold(name, value).encode("ascii")
+
+    def fold(self, name: str, value: str) -> str:
+        addresses = getattr(value, "addresses", None)
+        if value.isascii():
+            written = str(value)
+        elif addresses is not None:
+            written = ", ".join(
+                f"{_encoded(name, each.display_name)} <{each.addr_spec}>" for each in addresses
+            )
+        else:
+            written = _encoded(name, value)
+        return f"{name}: {written}\r\n"
+
+
+_WRITING = _Verbatim(
+    linesep="\r\n",
+    header_factory=SMTP.header_factory,
+    content_manager=SMTP.content_manager,
+    refold_source="none",
+)
+
+
+def _encoded(name: str, value: str) -> str:
+    return Header(value, "utf-8", header_name=name).encode(linesep="\r\n")
+
+
+def build_mail(
+    email: RenderedEmail,
+    *,
+    sender_name: str,
+    sender_email: str,
+    recipient: str,
+    reply_to: str | None,
+    message_id: str,
+    date: datetime,
+    headers: Mapping[str, str],
+) -> bytes:
+    """The finished mail: multipart/alternative, UTF-8, CRLF.
+
+    `message_id` is the whole header with its angle brackets; `date` is aware; `headers` are
+    added as they are (List-Unsubscribe and the like). Raises MailRefused.
+    """
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise MailRefused("the Message-ID is not of the form `<key@domain>`")
+    if date.tzinfo is None:
+        raise ValueError("the date of a mail needs a zone")
+    planned = {
+        "From": str(Address(_name(sender_name), addr_spec=_address("sender", sender_email))),
+        "To": _address("recipient", recipient),
+        "Subject": _defused(email.subject)[:_MAX_VALUE],
+        "Date": format_datetime(date),
+        "Message-ID": message_id,
+    }
+    if reply_to is not None:
+        planned["Reply-To"] = _address("reply-to", reply_to)
+    planned |= {name: _extra(name, value) for name, value in headers.items()}
+
+    mail = EmailMessage(policy=_WRITING)
+    for name, value in planned.items():
+        mail[name] = value
+    # Quoted-printable even for ASCII: `=` becomes `=3D`, so no text can hold the boundary.
+    mail.set_content(_body(email.text), cte="quoted-printable")
+    mail.add_alternative(_body(email.html), subtype="html", cte="quoted-printable")
+    mail.set_boundary(f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}")
+    finished = mail.as_bytes()
+    _compare(finished, planned)
+    return finished
+
+
+def _defused(text: str) -> str:
+    """One line of text without controls, and without what decodes to something else."""
+    line = _SURROGATES.sub("\ufffd", _CONTROLS.sub(" ", text))
+    return line.replace("=?", "= ?").strip()  # a space, since removing might join new ones
+
+
+def _name(text: str) -> str:
+    name = " ".join(_defused(text).split())
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1].rstrip()}…"
+
+
+def _address(role: str, text: str) -> str:
+    address = ascii_email(text)
+    if address is None:  # not quoted: it may be a customer's
+        raise MailRefused(f"the {role}'s address is not one that mail can be sent to")
+    return address
+
+
+def _extra(name: str, value: str) -> str:
+    if not _HEADER_NAME.fullmatch(name) or name.lower().startswith("content-"):
+        raise MailRefused(f"`{name}` can't be the name of an extra header")
+    if name.lower() in _OURS:
+        raise MailRefused(f"`{name}` is not an extra header")
+    if not (value.isascii() and value.isprintable() and 0 < len(value) <= _MAX_VALUE):
+        raise MailRefused(f"the value of `{name}` is not one line of ASCII")
+    return value
+
+
+def _body(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _SURROGATES.sub("\ufffd", _CONTROLS_OF_TEXT.sub("", text))
+
+
+def _compare(finished: bytes, planned: Mapping[str, str]) -> None:
+    """Read the mail as a stranger would. Raises MailRefused unless it says what was planned."""
+    read = message_from_bytes(finished, policy=reading)
+    names = [name for name in read if name not in ("MIME-Version", "Content-Type")]
+    if names != list(planned) or read.defects:
+        raise MailRefused("the finished mail has other headers than planned")
+    for name in ("From", "To", "Reply-To"):
+        if name in planned:
+            person, _, address = planned[name].rpartition("<")
+            seen = [(_bare(each.display_name), each.addr_spec) for each in read[name].addresses]
+            if seen != [(_bare(person), address.rstrip(">"))]:
+                raise MailRefused(f"the finished mail has another name or address in `{name}`")
+    if _bare(str(read["Subject"])) != _bare(planned["Subject"]):
+        raise MailRefused("the finished mail has another subject than planned")
+    parts = [part.get_content_type() for part in read.walk()]
+    if parts != ["multipart/alternative", "text/plain", "text/html"]:
+        raise MailRefused("the finished mail has other parts than planned")
+
+
+def _bare(text: str) -> str:
+    """Without space and quoting: Python 3.11 reads a space between two encoded words of a name."""
+    return re.sub(r'[\s\\"]', "", text)

@@ -1,0 +1,188 @@
+"""Conditions mean what design.md says, and say what is wrong with them."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.expressions import Duration, parse_duration
+from engine.gate import ConditionFailed, History
+from rendering.conditions import ConditionContext, compile_condition, evaluate
+from rendering.errors import ConditionError, ConditionSyntaxError
+
+CUSTOMER = {"plan": "trial", "seats": 3, "tags": ["vip"], "company": {"plan": "pro"}, "null": None}
+EVENT = {"total": 60, "items": [{"sku": "a"}]}
+
+
+def holds(text: str) -> bool:
+    return compile_condition(text).evaluate(ConditionContext(CUSTOMER, EVENT))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "customer.plan == 'trial' and event.total > 50",
+        "customer.company.plan == 'pro'",
+        "event.items[0].sku == 'a'",
+        "'vip' in customer.tags",
+        "customer.plan in ['trial', 'free']",
+        "customer.seats * 10 >= 30",
+        "not customer.unknown",
+        "customer.unknown == none",
+        "customer.null == none",
+        "customer.unknown == customer.null",
+        "customer.unknown.deep.deeper is none",
+        "customer.plan != none",
+        "customer.unknown != 'x'",
+        "customer.unknown | default(7) == 7",
+        "customer.plan | upper == 'TRIAL'",
+        "1 < customer.seats < 5",
+    ],
+)
+def test_it_holds(text: str) -> None:
+    assert holds(text) is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "none > 50",
+        "none < 50",
+        "customer.unknown > 50",
+        "customer.unknown <= 50",
+        "50 > customer.unknown",
+        "'a' < customer.unknown",
+        "customer.unknown >= customer.null",
+        "customer.company.seats > 5",
+        "customer.unknown.deep > 5",
+        "'vip' in customer.unknown",
+        "customer.unknown in ['vip']",
+        "customer.unknown in 'vip'",
+        "customer.unknown == ''",
+        "customer.unknown == 0",
+        "customer.plan == 5",
+    ],
+)
+def test_it_does_not_hold_and_is_no_error(text: str) -> None:
+    assert holds(text) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("customer.plan > 5", "'>' not supported between instances of text and a number"),
+        ("customer.unknown + 1 > 5", "`customer.unknown` has no value"),
+        ("customer.plan + 1 == 5", "`+` is for numbers"),
+        ("1 / 0 > 1", "division by zero"),
+        ("5 in customer.seats", "is not iterable"),
+        ("customer.tags > 5", "a list and a number"),
+        ("'x' * 1000000000 == customer.plan", "`*` is for numbers"),
+    ],
+)
+def test_a_real_error_is_told_at_run_time(text: str, problem: str) -> None:
+    with pytest.raises(
+        ConditionError, match=problem.replace("`*`", r"`\*`").replace("`+`", r"`\+`")
+    ):
+        holds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("custmer.plan == 'trial'", "there is no `custmer`; did you mean `customer`?"),
+        ("customer.plan = 'trial'", "`=` is not expected here"),
+        ("customer.plan == ", "unexpected 'end of template'"),
+        ("", "unexpected 'end of template'"),
+        ("cuont('a') > 1", "there is no function `cuont`; did you mean `count`?"),
+        ("count > 1", "`count` is a function: write `count(…)`"),
+        ("count(customer.plan) > 1", "write `count('order_placed', '90 days')`"),
+        ("count() > 1", "write `count('order_placed', '90 days')`"),
+        ("count('a', 90) > 1", "write `count('order_placed', '90 days')`"),
+        ("count('a', window='90 days') > 1", "write `count('order_placed', '90 days')`"),
+        ("count('a', '90 dyas') > 1", "did you mean `days`?"),
+        ("sent(coupon)", "there is no `coupon`"),
+        ("sent('a', 'b')", "write `sent('coupon')`"),
+        ("clicked('a' ~ 'b')", "write `clicked('coupon')`"),
+        ("customer.plan.upper() == 'A'", "use `| upper`"),
+        ("customer.plan | uper == 'A'", "there is no filter `uper`; did you mean `upper`?"),
+        ("customer.__class__", "`__class__` is not a field"),
+        ("x" * 3_000, "at most 2,000 characters"),
+        ("not " * 400 + "1", "nested too deeply"),
+        ("{{ customer.plan }}", "expected token ':'"),
+    ],
+)
+def test_what_can_t_be_meant_is_refused_at_compile_time(text: str, problem: str) -> None:
+    with pytest.raises(ConditionSyntaxError) as caught:
+        compile_condition(text)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["count('a') > 1", "sent('a')", "not clicked('a')"])
+def test_a_where_has_no_history_and_says_why(text: str) -> None:
+    compile_condition(text)
+    with pytest.raises(ConditionSyntaxError, match="can't be used in `where`, which is decided as"):
+        compile_condition(text, allow_history=False)
+
+
+def test_a_condition_knows_which_history_it_needs() -> None:
+    condition = compile_condition(
+        "count('order_placed', '90 days') == 0 and sent('coupon') and not clicked('tip')"
+    )
+    assert condition.event_names == {"order_placed"}
+    assert condition.step_ids == {"coupon", "tip"}
+
+
+def test_history_is_asked_with_names_and_durations() -> None:
+    asked: list[object] = []
+
+    def count(event: str, window: Duration | None) -> int:
+        asked.append((event, window))
+        return 2
+
+    def sent(step: str) -> bool:
+        asked.append(step)
+        return True
+
+    condition = compile_condition("count('a', '90 days') + count('b') == 4 and sent('coupon')")
+    assert condition.evaluate(ConditionContext({}, {}, count, sent)) is True
+    assert asked == [("a", parse_duration("90 days")), ("b", None), "coupon"]
+
+
+def test_the_same_text_is_compiled_once() -> None:
+    assert compile_condition("customer.a == 1") is compile_condition("customer.a == 1")
+    assert compile_condition("customer.a == 1") is not compile_condition(
+        "customer.a == 1", allow_history=False
+    )
+
+
+def test_the_engine_can_call_it_and_knows_its_errors() -> None:
+    history = History(count=lambda *_: 1, sent=lambda _: False, clicked=lambda _: False)
+    assert evaluate("count('a') == 1", {}, {}, history)
+    for text in ("customer.plan > 5", "count('a') == 1", "((("):
+        with pytest.raises(ConditionFailed):
+            evaluate(text, CUSTOMER, {}, None)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    left=_json, right=_json, operator=st.sampled_from(["<", ">=", "==", "in", "+", "*", "~", "and"])
+)
+@settings(max_examples=300, deadline=None)
+def test_any_data_gives_an_answer_or_a_condition_error(
+    left: object, right: object, operator: str
+) -> None:
+    condition = compile_condition(f"customer.a {operator} event.b")
+    try:
+        answer = condition.evaluate(ConditionContext({"a": left}, {"b": right}))
+    except ConditionError:
+        return
+    assert answer in (True, False)
+    if operator == "<" and (left is None or right is None):
+        assert answer is False

@@ -1,0 +1,105 @@
+"""What the filters say, in English and in French."""
+
+import pytest
+
+from rendering.errors import TemplateError
+from rendering.filters import FILTERS
+from tests.rendering.building import words
+
+CUSTOMER = {
+    "name": "ann McDonald",
+    "tags": ["b", "a"],
+    "at": "2026-11-30T23:30:00Z",
+    "day": "2026-11-30",
+    "unix": 1_796_081_400,
+    "local": "2026-11-30T09:05",
+    "price": 1234.5,
+    "company": {"plan": "pro", "null": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("{{ customer.name | upper }}", "ANN MCDONALD"),
+        ("{{ customer.name | lower }}", "ann mcdonald"),
+        ("{{ customer.name | title }}", "Ann Mcdonald"),
+        ("{{ customer.name | capitalize }}", "Ann McDonald"),
+        ("{{ '  a ' | trim }}", "a"),
+        ("{{ 'one two three' | truncate(9) }}", "one two…"),
+        ("{{ customer.name | replace('ann', 'Ann') }}", "Ann McDonald"),
+        ("{{ customer.tags | join }}", "b, a"),
+        ("{{ customer.tags | sort | join(' and ') }}", "a and b"),
+        ("{{ customer.tags | first }}{{ customer.tags | last }}", "ba"),
+        ("{{ customer.tags | length }}{{ customer.tags | count }}", "22"),
+        ("{{ [] | first | d('nothing') }}", "nothing"),
+        ("{% for k, v in customer.company | items %}{{ k }}={{ v }}{% endfor %}", "plan=pro"),
+        ("{{ customer.price | round }}", "1234"),
+        ("{{ 2.345 | round(1) }}", "2.3"),
+        ("{{ -2 | abs }}", "2"),
+        ("{{ '12' | int + 1 }}", "13"),
+        ("{{ '1.5' | float + 1 }}", "2.5"),
+        ("{{ 'a b&c' | urlencode }}", "a%20b%26c"),
+        ("{{ customer.price | number }}", "1,234.5"),
+        ("{{ customer.price | money('EUR') }}", "€1,234.50"),
+        ("{{ customer.at | date }}", "December 1, 2026"),
+        ("{{ customer.at | date('short') }}", "12/1/26"),
+        ("{{ customer.at | weekday }}", "Tuesday"),
+        ("{{ customer.at | time }}", "12:30\u202fAM"),
+        ("{{ customer.day | date }}", "November 30, 2026"),
+        (
+            "{{ customer.local | date }} {{ customer.local | time }}",
+            "November 30, 2026 9:05\u202fAM",
+        ),
+        ("{{ customer.unix | date }}", "December 1, 2026"),
+        ("{{ now | date }} {{ now.year }}", "November 23, 2026 2026"),
+    ],
+)
+def test_in_english_in_the_customer_s_zone(text: str, english: str) -> None:
+    assert words(text, CUSTOMER, timezone="Europe/Paris") == english
+
+
+@pytest.mark.parametrize(
+    ("text", "french"),
+    [
+        ("{{ customer.at | date }}", "1 décembre 2026"),
+        ("{{ customer.at | weekday }}", "mardi"),
+        ("{{ customer.at | time }}", "00:30"),
+        ("{{ customer.price | number }}", "1\u202f234,5"),
+        ("{{ customer.price | money('EUR') }}", "1\u202f234,50\xa0€"),
+    ],
+)
+def test_in_french(text: str, french: str) -> None:
+    said = words(text, CUSTOMER, timezone="Europe/Paris", locale="fr", default_locale="fr")
+    assert said == french
+
+
+def test_a_zone_that_is_none_is_utc() -> None:
+    assert words("{{ customer.at | time }}", CUSTOMER, timezone="../etc") == "11:30\u202fPM"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ customer.name | date }}",
+        "{{ customer.day | date('dd.MM.yyyy') }}",
+        "{{ customer.name | money('EUR') }}",
+        "{{ 5 | money('EURO') }}",
+        "{{ 5 | round(1000000) }}",
+        "{{ 'a' | round }}",
+        "{{ customer.company | upper }}",
+        "{{ 5 | truncate('a') }}",
+        "{{ customer.company }}",
+        "{{ customer.tags }}",
+        "{{ now }}",
+    ],
+)
+def test_what_makes_no_sense_is_an_error(text: str) -> None:
+    with pytest.raises(TemplateError, match=r"thanks/sms\.txt, line 1"):
+        words(text, CUSTOMER)
+
+
+def test_every_filter_bears_a_missing_field_in_its_own_way() -> None:
+    for name in sorted(FILTERS - {"default", "d"}):
+        with pytest.raises(TemplateError, match=r"`customer\.no` has no value"):
+            words(f"{{{{ customer.no | {name} }}}}", CUSTOMER)
