@@ -1,0 +1,1 @@
+"""The room that remembers: tables, repositories, migrations, versions."""

@@ -1,0 +1,164 @@
+"""Where the store is, and the two ways in: a write transaction, or a look.
+
+Decides how connections behave; knows no table. The one surprising fact: on SQLite all
+writers of one process share a single connection and queue for it in turn, because SQLite
+lets one write at a time anyway and wakes those who wait for its lock in no order. `BEGIN
+IMMEDIATE` and the busy timeout are for the other processes. So a transaction must never
+be opened inside another one by the same task: it would wait for itself.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from store import migrating
+from store.json_text import json_text
+
+# Writers of other processes finish in milliseconds; 10 s outlasts a checkpoint or a stall,
+# and four writers at once met no lock error with it.
+BUSY_TIMEOUT = timedelta(seconds=10)
+
+# Connections that read at the same time, and on PostgreSQL write too: more than the two to
+# four cores of a small machine gain nothing, and three processes stay far below
+# PostgreSQL's default of 100 connections.
+_POOL_SIZE = 10
+
+# The drivers this room is written for and tested with.
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class StoreError(Exception):
+    """The root of what this room raises."""
+
+
+class DatabaseUrlError(StoreError):
+    """The database URL can't be used; the message says what to write instead."""
+
+
+class Database:
+    """One database, for the life of a process. Opening it touches nothing yet."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _checked(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(self.url, pool_size=1, read_only=False)
+            self._reader = _sqlite_engine(self.url, pool_size=_POOL_SIZE, read_only=True)
+        else:
+            self._writer = _postgres_engine(self.url)
+            self._reader = self._writer.execution_options(postgresql_readonly=True)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A write transaction: committed at the end of the block, undone if it raises."""
+        async with _session(self._writer) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session to read with; the database refuses any write in it."""
+        async with _session(self._reader) as session:
+            yield session
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest version, all of it or nothing. Blocks until done.
+
+        May be called with or without a running event loop, and by several processes at once.
+        """
+        if self.is_sqlite:
+            assert self.url.database is not None  # `_checked` saw to it
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        migrating.upgrade(self._new_engine)
+
+    async def schema_is_current(self) -> bool:
+        """Whether the schema is the one this code was written for."""
+        async with self._reader.connect() as connection:
+            return await connection.run_sync(migrating.is_current)
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    def _new_engine(self) -> AsyncEngine:
+        """An engine of its own, for another event loop: connections belong to one loop."""
+        if self.is_sqlite:
+            return _sqlite_engine(self.url, pool_size=1, read_only=False)
+        return _postgres_engine(self.url)
+
+
+def _checked(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise DatabaseUrlError(
+            "the database URL can't be read: write `sqlite+aiosqlite:///path/to/file.db` or "
+            "`postgresql+asyncpg://user:password@host/database`"
+        ) from None
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        raise DatabaseUrlError(
+            f"the database URL says `{url.drivername}`: write `sqlite+aiosqlite` or "
+            "`postgresql+asyncpg`"
+        )
+    if driver.startswith("sqlite") and url.database in (None, "", ":memory:"):
+        raise DatabaseUrlError(
+            "a SQLite database in memory is another one for every connection: name a file, "
+            "`sqlite+aiosqlite:///path/to/file.db`"
+        )
+    return url.set(drivername=driver)
+
+
+def _session(engine: AsyncEngine) -> AsyncSession:
+    # Rows stay readable after commit: there is no lazy loading to make up for it.
+    return AsyncSession(engine, expire_on_commit=False)
+
+
+def _postgres_engine(url: URL) -> AsyncEngine:
+    # A connection that a restart of the server has cut is replaced, not handed out.
+    return create_async_engine(
+        url, json_serializer=json_text, pool_size=_POOL_SIZE, pool_pre_ping=True
+    )
+
+
+def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        url, json_serializer=json_text, pool_size=pool_size, max_overflow=0
+    )
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _: ConnectionPoolEntry) -> None:
+        # The driver would begin transactions itself, deferred and only before a write: two
+        # that read first and write later then fail on each other's locks.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT // timedelta(milliseconds=1)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # With WAL, `normal` loses nothing when a process dies; only a power cut may take the
+        # last transactions, never the file's consistency.
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        if read_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

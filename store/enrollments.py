@@ -1,0 +1,240 @@
+"""Enrollments: who is or was in which journey, and how it ended.
+
+The row decides, not Temporal: an enrollment that is closed here sends nothing more, and
+one that exists here forbids another. Whoever changes a row has locked its customer.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlmodel import col
+
+from engine.reasons import Ending
+from store.inserting import insert_new
+from store.tables import Enrollment, EnrollmentState
+
+# Some kilobytes a row, the whole definition among them.
+_WITHOUT_START = (
+    defer(col(Enrollment.input), raiseload=True),  # type: ignore[arg-type]
+    defer(col(Enrollment.start_properties), raiseload=True),  # type: ignore[arg-type]
+)
+
+# What the column holds: 18 digits, four of them decimals.
+_TOO_MUCH = Decimal(10) ** 14
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which enrollments to list; None does not filter."""
+
+    journey: str | None = None
+    state: EnrollmentState | None = None
+    customer_id: str | None = None
+    paused: bool | None = None
+
+
+async def insert(session: AsyncSession, enrollment: Enrollment) -> bool:
+    """Begin an enrollment; False if its id exists, and then nothing changes."""
+    return bool(await insert_new(session, [enrollment], unique="id"))
+
+
+async def get(session: AsyncSession, enrollment_id: str) -> Enrollment | None:
+    """One enrollment, as it is now."""
+    return await session.get(Enrollment, enrollment_id, populate_existing=True)
+
+
+async def of_customer(session: AsyncSession, customer_id: str) -> list[Enrollment]:
+    """All of the customer's enrollments, ended ones too, in the order they began."""
+    found = await session.scalars(
+        select(Enrollment)
+        .where(col(Enrollment.customer_id) == customer_id)
+        .order_by(col(Enrollment.start_at), col(Enrollment.id))
+    )
+    return list(found)
+
+
+async def of_customers(
+    session: AsyncSession, customer_ids: Collection[str]
+) -> dict[str, list[Enrollment]]:
+    """What `of_customer` answers, for many at once and without what only a start needs.
+
+    Reading the `input` or `start_properties` of a row from here is a mistake, and raises.
+    """
+    rows = await session.scalars(
+        select(Enrollment)
+        .where(col(Enrollment.customer_id).in_(set(customer_ids)))
+        .order_by(col(Enrollment.start_at), col(Enrollment.id))
+        .options(*_WITHOUT_START)
+    )
+    found: dict[str, list[Enrollment]] = {}
+    for row in rows:
+        found.setdefault(row.customer_id, []).append(row)
+    return found
+
+
+async def open_for(session: AsyncSession, customer_id: str) -> list[Enrollment]:
+    """The customer's open enrollments, in the order they began."""
+    found = await session.scalars(
+        select(Enrollment)
+        .where(
+            col(Enrollment.customer_id) == customer_id,
+            col(Enrollment.state) == EnrollmentState.OPEN,
+        )
+        .order_by(col(Enrollment.start_at), col(Enrollment.id))
+    )
+    return list(found)
+
+
+async def latest(
+    session: AsyncSession, customer_id: str, journey: str, key: str | None
+) -> Enrollment | None:
+    """The customer's newest enrollment with this journey and key; the next has its ordinal + 1."""
+    return await session.scalar(
+        select(Enrollment)
+        .where(
+            col(Enrollment.customer_id) == customer_id,
+            col(Enrollment.journey) == journey,
+            col(Enrollment.key).is_not_distinct_from(key),
+        )
+        .order_by(col(Enrollment.ordinal).desc())
+        .limit(1)
+    )
+
+
+async def close(
+    session: AsyncSession, enrollment_id: str, ending: Ending, at: datetime, by: str | None
+) -> bool:
+    """End an enrollment at `at` (journey time); False if it is not open: the first ending stays."""
+    values: dict[str, object] = {
+        "state": EnrollmentState(ending.value),
+        "ended_at": at,
+        "ended_by": by,
+        "next_step": None,
+        "next_at": None,
+    }
+    if ending is Ending.CONVERTED:
+        values["converted_at"] = at
+    return await _change(session, enrollment_id, values)
+
+
+async def record_conversion(
+    session: AsyncSession, enrollment_id: str, at: datetime, value: object
+) -> bool:
+    """The goal was reached at `at` and worth `value`, as received; False if it was before.
+
+    Also for an enrollment that `close` ended as converted at the same instant.
+    """
+    converted_at = col(Enrollment.converted_at)
+    recorded = await session.scalar(
+        update(Enrollment)
+        .where(
+            col(Enrollment.id) == enrollment_id,
+            or_(
+                converted_at.is_(None),
+                and_(converted_at == at, col(Enrollment.conversion_value).is_(None)),
+            ),
+        )
+        .values(converted_at=at, conversion_value=read_money(value))
+        .returning(col(Enrollment.id))
+    )
+    return recorded is not None
+
+
+def read_money(raw: object) -> Decimal | None:
+    """The amount that a property holds, a number or its text; None where it is not one.
+
+    A conversion counts whatever the app sends as its worth, so nothing raises here.
+    """
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str | Decimal):
+        return None
+    try:
+        amount = Decimal(str(raw).strip())
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and abs(amount) < _TOO_MUCH else None
+
+
+async def set_next(
+    session: AsyncSession, enrollment_id: str, step: str | None, at: datetime | None
+) -> bool:
+    """Note what comes next, as the workflow told; False if the enrollment is not open."""
+    return await _change(session, enrollment_id, {"next_step": step, "next_at": at})
+
+
+async def pause(session: AsyncSession, enrollment_id: str, at: datetime) -> bool:
+    """Hold every step from `at` on; False if it is not open. Paused twice keeps the first time."""
+    values: dict[str, object] = {"paused_at": func.coalesce(col(Enrollment.paused_at), at)}
+    return await _change(session, enrollment_id, values)
+
+
+async def resume(session: AsyncSession, enrollment_id: str) -> bool:
+    """Let it go on; False if it is not open."""
+    return await _change(session, enrollment_id, {"paused_at": None})
+
+
+async def skip(session: AsyncSession, enrollment_id: str, step: str) -> bool:
+    """Note that a person had this step skipped; False if the enrollment is not open."""
+    enrollment = await get(session, enrollment_id)
+    if enrollment is None or enrollment.state is not EnrollmentState.OPEN:
+        return False
+    if step not in enrollment.skipped_steps:
+        enrollment.skipped_steps = [*enrollment.skipped_steps, step]
+        await session.flush()
+    return True
+
+
+async def unskip(session: AsyncSession, enrollment_id: str, step: str) -> None:
+    """The skip has been carried out: a later occurrence of the step is free again."""
+    enrollment = await get(session, enrollment_id)
+    if enrollment is not None and step in enrollment.skipped_steps:
+        enrollment.skipped_steps = [s for s in enrollment.skipped_steps if s != step]
+        await session.flush()
+
+
+async def found(
+    session: AsyncSession, which: Filter | None = None, limit: int = 100, offset: int = 0
+) -> list[Enrollment]:
+    """The enrollments that pass the filter, newest first, a page at a time."""
+    which = which or Filter()
+    statement = select(Enrollment)
+    if which.journey is not None:
+        statement = statement.where(col(Enrollment.journey) == which.journey)
+    if which.state is not None:
+        statement = statement.where(col(Enrollment.state) == which.state)
+    if which.customer_id is not None:
+        statement = statement.where(col(Enrollment.customer_id) == which.customer_id)
+    if which.paused is not None:
+        paused_at = col(Enrollment.paused_at)
+        statement = statement.where(paused_at.is_not(None) if which.paused else paused_at.is_(None))
+    newest_first = col(Enrollment.entered_at).desc(), col(Enrollment.id)
+    page = await session.scalars(statement.order_by(*newest_first).limit(limit).offset(offset))
+    return list(page)
+
+
+async def counts(
+    session: AsyncSession, journeys: Collection[str] | None = None
+) -> dict[tuple[str, EnrollmentState], int]:
+    """How many enrollments each journey has in each state."""
+    statement = select(col(Enrollment.journey), col(Enrollment.state), func.count()).group_by(
+        col(Enrollment.journey), col(Enrollment.state)
+    )
+    if journeys is not None:
+        statement = statement.where(col(Enrollment.journey).in_(set(journeys)))
+    rows = await session.execute(statement)
+    return {(journey, state): count for journey, state, count in rows}
+
+
+async def _change(session: AsyncSession, enrollment_id: str, values: dict[str, object]) -> bool:
+    """Change an open enrollment; False if it is not there or not open."""
+    changed = await session.scalar(
+        update(Enrollment)
+        .where(col(Enrollment.id) == enrollment_id, col(Enrollment.state) == EnrollmentState.OPEN)
+        .values(**values)
+        .returning(col(Enrollment.id))
+    )
+    return changed is not None

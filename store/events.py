@@ -1,0 +1,157 @@
+"""What customers did: accepted once, counted, and looked up by conditions.
+
+Knows nothing of `where` conditions: it hands out the events of a name, and the gate
+decides which of them match. All times here are event times.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from store.inserting import insert_into, insert_new, sql_table
+from store.tables import Event, EventKind, EventStats
+
+# The calls that count as using the product where a journey does not say which events do.
+ACTIVITY = frozenset({EventKind.TRACK, EventKind.PAGE, EventKind.SCREEN})
+
+
+async def accept(session: AsyncSession, events: Sequence[Event]) -> frozenset[str]:
+    """Store events of locked customers and count them; the message ids that were new.
+
+    A repeated message id, also within `events`, changes nothing.
+    """
+    new = frozenset(await insert_new(session, events, unique="message_id"))
+    first = {event.message_id: event for event in reversed(events) if event.message_id in new}
+    await _count(session, first.values())
+    return new
+
+
+async def get(session: AsyncSession, message_id: str) -> Event | None:
+    """One event."""
+    return await session.get(Event, message_id)
+
+
+async def set_disposition(
+    session: AsyncSession, message_id: str, disposition: dict[str, Any]
+) -> None:
+    """Note what routing made of an event."""
+    await session.execute(
+        update(Event).where(col(Event.message_id) == message_id).values(disposition=disposition)
+    )
+
+
+async def happened(
+    session: AsyncSession,
+    customer_id: str,
+    names: Collection[str],
+    since: datetime | None = None,
+) -> list[Event]:
+    """The customer's events of these names from `since` on (inclusive), oldest first."""
+    statement = select(Event).where(
+        col(Event.customer_id) == customer_id, col(Event.name).in_(set(names))
+    )
+    if since is not None:
+        statement = statement.where(col(Event.occurred_at) >= since)
+    found = await session.scalars(statement.order_by(col(Event.occurred_at), col(Event.message_id)))
+    return list(found)
+
+
+async def last_activity(
+    session: AsyncSession, customer_id: str, names: Collection[str]
+) -> datetime | None:
+    """When the customer last did one of these, by the statistics.
+
+    For journeys that name their activity without a `where` or a `key`; where they name
+    none, it is the customer's `last_seen_at`.
+    """
+    return await session.scalar(
+        select(func.max(EventStats.last_at)).where(
+            col(EventStats.customer_id) == customer_id, col(EventStats.name).in_(set(names))
+        )
+    )
+
+
+async def newest(
+    session: AsyncSession,
+    customer_id: str,
+    *,
+    names: Collection[str] | None = None,
+    kinds: Collection[EventKind] = ACTIVITY,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[Event]:
+    """The customer's events, newest first, a page at a time; of these names if given.
+
+    What a journey with a `where` on its activity, or with a `key`, looks through.
+    """
+    statement = select(Event).where(
+        col(Event.customer_id) == customer_id, col(Event.kind).in_(set(kinds))
+    )
+    if names is not None:
+        statement = statement.where(col(Event.name).in_(set(names)))
+    newest_first = col(Event.occurred_at).desc(), col(Event.message_id).desc()
+    found = await session.scalars(statement.order_by(*newest_first).limit(limit).offset(offset))
+    return list(found)
+
+
+async def recent(session: AsyncSession, customer_id: str, limit: int = 50) -> list[Event]:
+    """The customer's newest events of every kind, for people to look at."""
+    return await newest(session, customer_id, kinds=frozenset(EventKind), limit=limit)
+
+
+async def count_since(
+    session: AsyncSession, customer_id: str, name: str, since: datetime | None = None
+) -> int:
+    """How often the customer did this after `since` (exclusive, as `count()` has it), or ever."""
+    if since is None:
+        stats = await session.get(EventStats, (customer_id, name))
+        return 0 if stats is None else stats.count
+    counted = await session.scalar(
+        select(func.count())
+        .select_from(Event)
+        .where(
+            col(Event.customer_id) == customer_id,
+            col(Event.name) == name,
+            col(Event.occurred_at) > since,
+        )
+    )
+    return counted or 0
+
+
+async def _count(session: AsyncSession, events: Iterable[Event]) -> None:
+    counted: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in events:
+        if event.name is None:
+            continue
+        row = counted.setdefault(
+            (event.customer_id, event.name),
+            {
+                "customer_id": event.customer_id,
+                "name": event.name,
+                "first_at": event.occurred_at,
+                "last_at": event.occurred_at,
+                "count": 0,
+            },
+        )
+        row["first_at"] = min(row["first_at"], event.occurred_at)
+        row["last_at"] = max(row["last_at"], event.occurred_at)
+        row["count"] += 1
+    if not counted:
+        return
+    stats = sql_table(EventStats).c
+    statement = insert_into(session, EventStats)
+    new = statement.excluded
+    # `min` and `max` of two values have other names on PostgreSQL; `case` has one on both.
+    statement = statement.on_conflict_do_update(
+        index_elements=["customer_id", "name"],
+        set_={
+            "first_at": case((new.first_at < stats.first_at, new.first_at), else_=stats.first_at),
+            "last_at": case((new.last_at > stats.last_at, new.last_at), else_=stats.last_at),
+            "count": stats.count + new.count,
+        },
+    )
+    await session.execute(statement, [counted[key] for key in sorted(counted)])

@@ -1,0 +1,198 @@
+"""What is published: immutable versions of journeys, and the newest state of them all.
+
+Every process goes by the newest publication, so all of them see the same journeys, policy
+and messages. The one surprising fact: versions and publications are named by what they
+hold, so what was parsed once is kept for the life of the process, and no cache needs to
+be told of a change.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from engine.definition import Journey
+from engine.policy import Policy
+from store.inserting import insert_into, values_of
+from store.tables import JourneyVersion, Publication
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+# Journey → message folder → what the folder holds, as `rendering` wrote it out.
+Messages = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+# A process meets the versions that someone is still inside of: a handful a journey. A
+# journey takes some 50 KB parsed, so even a full cache stays small.
+_MOST_VERSIONS = 1000
+_versions: dict[tuple[str, str], Journey] = {}
+
+# The newest, and one before it while a publication is under way.
+_MOST_CONTENTS = 4
+_contents: dict[str, "_Content"] = {}
+
+
+class UnknownVersionError(LookupError):
+    """A version that was never published here."""
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a publication holds, parsed."""
+
+    policy: Policy
+    journeys: Mapping[str, Journey]
+    messages: Messages
+
+
+@dataclass(frozen=True)
+class Published:
+    """A publication: everything that was published at `at` (wall time). Journeys by name."""
+
+    id: int
+    at: datetime
+    by: str
+    content_hash: str
+    policy: Policy
+    journeys: Mapping[str, Journey]
+    messages: Messages
+
+
+async def publish(
+    session: AsyncSession,
+    *,
+    journeys: Iterable[Journey],
+    policy: Policy,
+    messages: Messages,
+    at: datetime,
+    by: str,
+) -> tuple[Published, bool]:
+    """Publish a whole folder; False if it is what is published already, and nothing is new.
+
+    Going back to what was published before is a publication of its own.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        # Two publishers take turns, so that ids are in the order in which they commit.
+        await session.execute(text("LOCK TABLE publications IN SHARE ROW EXCLUSIVE MODE"))
+    ordered = sorted(journeys, key=lambda journey: journey.journey)
+    row = _publication(ordered, policy, messages, at, by)
+    newest = await newest_publication(session)
+    if newest is not None and newest.content_hash == row.content_hash:
+        return newest, False
+    for journey in ordered:
+        await _keep_version(session, journey, at, by)
+    session.add(row)
+    await session.flush()
+    published = await newest_publication(session)
+    assert published is not None  # it was written just now
+    return published, True
+
+
+async def newest_publication(session: AsyncSession) -> Published | None:
+    """What is published now; None if nothing ever was."""
+    row = (
+        await session.execute(
+            select(
+                col(Publication.id),
+                col(Publication.at),
+                col(Publication.by),
+                col(Publication.content_hash),
+            )
+            .order_by(col(Publication.id).desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    number, at, by, content_hash = row
+    assert number is not None  # a row that was read has its number
+    content = _contents.get(content_hash)
+    if content is None:
+        content = await _read_content(session, number)
+        _keep(_contents, content_hash, content, _MOST_CONTENTS)
+    return Published(
+        id=number,
+        at=at,
+        by=by,
+        content_hash=content_hash,
+        policy=content.policy,
+        journeys=content.journeys,
+        messages=content.messages,
+    )
+
+
+async def version(session: AsyncSession, journey: str, version: str) -> Journey:
+    """A journey as some enrollment is pinned to it. Raises UnknownVersionError."""
+    known = _versions.get((journey, version))
+    if known is not None:
+        return known
+    row = await session.get(JourneyVersion, (journey, version))
+    if row is None:
+        raise UnknownVersionError(f"journey `{journey}` has no version `{version}` in this store")
+    parsed = Journey.model_validate_json(row.definition)
+    _keep(_versions, (journey, version), parsed, _MOST_VERSIONS)
+    return parsed
+
+
+async def versions_of(session: AsyncSession, journey: str) -> list[JourneyVersion]:
+    """Every version of a journey that was ever published, newest first."""
+    found = await session.scalars(
+        select(JourneyVersion)
+        .where(col(JourneyVersion.journey) == journey)
+        .order_by(col(JourneyVersion.published_at).desc(), col(JourneyVersion.version))
+    )
+    return list(found)
+
+
+def _publication(
+    journeys: list[Journey], policy: Policy, messages: Messages, at: datetime, by: str
+) -> Publication:
+    row = Publication(
+        at=at,
+        by=by,
+        policy=policy.model_dump(mode="json"),
+        messages={name: dict(messages[name]) for name in sorted(messages)},
+        journeys={journey.journey: journey.version for journey in journeys},
+        content_hash="",
+    )
+    # Keys as written: the order of topics is what the customer sees.
+    content = json.dumps([row.policy, row.messages, row.journeys], separators=(",", ":"))
+    row.content_hash = hashlib.sha256(content.encode()).hexdigest()
+    return row
+
+
+async def _keep_version(session: AsyncSession, journey: Journey, at: datetime, by: str) -> None:
+    row = JourneyVersion(
+        journey=journey.journey,
+        version=journey.version,
+        definition=journey.pinned(),
+        published_at=at,
+        published_by=by,
+    )
+    statement = insert_into(session, JourneyVersion).on_conflict_do_nothing(
+        index_elements=["journey", "version"]
+    )
+    await session.execute(statement, values_of(row))
+
+
+async def _read_content(session: AsyncSession, number: int) -> _Content:
+    row = await session.get_one(Publication, number)
+    journeys = {name: await version(session, name, v) for name, v in row.journeys.items()}
+    return _Content(
+        policy=Policy.model_validate(row.policy),
+        journeys=MappingProxyType(journeys),
+        messages=MappingProxyType(row.messages),
+    )
+
+
+def _keep(cache: dict[_K, _V], key: _K, value: _V, most: int) -> None:
+    while len(cache) >= most:
+        del cache[next(iter(cache))]  # the one kept longest
+    cache[key] = value

@@ -1,0 +1,43 @@
+"""JSON as both databases take it.
+
+PostgreSQL refuses what SQLite swallows: the NUL character, half a surrogate pair, NaN and
+infinity. Any app may send them, and an accepted event is never lost, so what can't be kept
+is left out the same way on both: NUL disappears, a lone surrogate becomes U+FFFD, a number
+that is none becomes null.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from functools import partial
+
+_dumps = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+
+
+def json_text(value: object) -> str:
+    """The value as ASCII JSON text. Raises TypeError for what JSON has no form for."""
+    try:
+        text = _dumps(value)
+    except ValueError:
+        return _dumps(_keepable(value))
+    # Both escapes are rare in honest text: look closer only where one of them stands.
+    if "\\u0000" in text or "\\ud" in text:
+        return _dumps(_keepable(value))
+    return text
+
+
+def keepable_text(text: str) -> str:
+    """The text without what PostgreSQL can't keep, for columns that are not JSON."""
+    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _keepable(value: object) -> object:
+    if isinstance(value, str):
+        return keepable_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {_keepable(name): _keepable(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_keepable(held) for held in value]
+    return value

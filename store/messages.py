@@ -1,0 +1,177 @@
+"""Decisions about steps: claimed at most once, settled at most once.
+
+The claim is the row itself: whoever inserts the message key has it. Lists come without the
+stored bytes, which only `get_by_key` reads. `sent` includes `unknown` wherever it is counted.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlmodel import col
+
+from engine.reasons import Decision, Reason
+from store.inserting import insert_new
+from store.tables import Message
+
+# Reading the bytes of a row that was listed is a mistake, and raises. (`col` calls a column
+# `Mapped`; at run time it is the attribute that `defer` wants.)
+_WITHOUT_BODY = defer(col(Message.body), raiseload=True)  # type: ignore[arg-type]
+
+
+async def claim(session: AsyncSession, message: Message) -> bool:
+    """Insert the row; False if its key exists, and then nothing changes.
+
+    With `decision` None the row is a claim to be settled; a step that is decided without a
+    send (`not_sent`) is inserted with its decision at once.
+    """
+    ids = await insert_new(session, [message], unique="key", returning="id")
+    if ids:
+        message.id = ids[0]
+    return bool(ids)
+
+
+async def get_by_key(session: AsyncSession, key: str) -> Message | None:
+    """The row of a message key, with its bytes."""
+    statement = select(Message).where(col(Message.key) == key)
+    return await session.scalar(statement.execution_options(populate_existing=True))
+
+
+async def by_provider_message_id(session: AsyncSession, provider_message_id: str) -> Message | None:
+    """The message that a provider knows by this id."""
+    return await session.scalar(
+        select(Message)
+        .where(col(Message.provider_message_id) == provider_message_id)
+        .options(_WITHOUT_BODY)
+        .limit(1)
+    )
+
+
+async def count_attempt(session: AsyncSession, key: str) -> int:
+    """Note that a provider is about to be given this claim; how many attempts that makes."""
+    attempts = await session.scalar(
+        update(Message)
+        .where(col(Message.key) == key, col(Message.decision).is_(None))
+        .values(attempts=Message.attempts + 1)
+        .returning(col(Message.attempts))
+    )
+    return attempts or 0
+
+
+async def note_error(session: AsyncSession, key: str, error: str) -> None:
+    """Keep what went wrong with a claim that will be tried again."""
+    await session.execute(
+        update(Message)
+        .where(col(Message.key) == key, col(Message.decision).is_(None))
+        .values(last_error=error)
+    )
+
+
+async def settle(
+    session: AsyncSession,
+    key: str,
+    decision: Decision,
+    *,
+    reason: Reason | None = None,
+    sent_at: datetime | None = None,
+    provider: str | None = None,
+    provider_message_id: str | None = None,
+    error: str | None = None,
+) -> bool:
+    """Settle a claim; False if it is settled already (or was never claimed): the first stays."""
+    statement = update(Message).where(col(Message.key) == key, col(Message.decision).is_(None))
+    settled = await session.scalar(
+        statement.values(
+            decision=decision,
+            reason=reason,
+            sent_at=sent_at,
+            provider=func.coalesce(provider, col(Message.provider)),
+            provider_message_id=provider_message_id,
+            last_error=func.coalesce(error, col(Message.last_error)),
+        ).returning(col(Message.id))
+    )
+    return settled is not None
+
+
+async def resolve_unknown(
+    session: AsyncSession, key: str, decision: Decision, reason: Reason | None = None
+) -> bool:
+    """A person found out what became of an `unknown` one; False if it is not `unknown`."""
+    resolved = await session.scalar(
+        update(Message)
+        .where(col(Message.key) == key, col(Message.decision) == Decision.UNKNOWN)
+        .values(decision=decision, reason=reason)
+        .returning(col(Message.id))
+    )
+    return resolved is not None
+
+
+async def of_enrollment(session: AsyncSession, enrollment_id: str) -> list[Message]:
+    """Every decision of an enrollment, in the order in which they were made."""
+    found = await session.scalars(
+        select(Message)
+        .where(col(Message.enrollment_id) == enrollment_id)
+        .order_by(col(Message.decided_at), col(Message.id))
+        .options(_WITHOUT_BODY)
+    )
+    return list(found)
+
+
+async def of_customer(session: AsyncSession, customer_id: str, limit: int = 200) -> list[Message]:
+    """The customer's decisions, newest first."""
+    found = await session.scalars(
+        select(Message)
+        .where(col(Message.customer_id) == customer_id)
+        .order_by(col(Message.decided_at).desc(), col(Message.id).desc())
+        .limit(limit)
+        .options(_WITHOUT_BODY)
+    )
+    return list(found)
+
+
+async def sent_since(
+    session: AsyncSession, customer_id: str, since: datetime | None = None
+) -> list[Message]:
+    """What went out to the customer after `since` (exclusive), or ever, oldest first.
+
+    Claims under way and `unknown` count: a cap that looked only at what has finished would
+    let two through at once.
+    """
+    statement = select(Message).where(
+        col(Message.customer_id) == customer_id,
+        or_(
+            col(Message.decision).is_(None),
+            col(Message.decision).in_([Decision.SENT, Decision.UNKNOWN]),
+        ),
+    )
+    if since is not None:
+        statement = statement.where(col(Message.decided_at) > since)
+    found = await session.scalars(
+        statement.order_by(col(Message.decided_at), col(Message.id)).options(_WITHOUT_BODY)
+    )
+    return list(found)
+
+
+async def unknown(session: AsyncSession, limit: int = 100) -> list[Message]:
+    """What a person must decide, oldest first."""
+    found = await session.scalars(
+        select(Message)
+        .where(col(Message.decision) == Decision.UNKNOWN)
+        .order_by(col(Message.claimed_at), col(Message.id))
+        .limit(limit)
+        .options(_WITHOUT_BODY)
+    )
+    return list(found)
+
+
+async def stale_claims(session: AsyncSession, before: datetime, limit: int = 100) -> list[Message]:
+    """Claims made before `before` (wall time) that nobody has settled, oldest first."""
+    found = await session.scalars(
+        select(Message)
+        .where(col(Message.decision).is_(None), col(Message.claimed_at) < before)
+        .order_by(col(Message.claimed_at), col(Message.id))
+        .limit(limit)
+        .options(_WITHOUT_BODY)
+    )
+    return list(found)

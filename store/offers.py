@@ -1,0 +1,52 @@
+"""Coupons made for one customer: one for a message, however often it is asked for."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from store.inserting import insert_new
+from store.tables import Offer
+
+
+async def issue(session: AsyncSession, offer: Offer) -> Offer:
+    """Keep the offer of a message; the one already there, if it has one."""
+    await insert_new(session, [offer], unique="message_key")
+    kept = await of_message(session, offer.message_key)
+    assert kept is not None  # ours, or that of an attempt before
+    return kept
+
+
+async def of_message(session: AsyncSession, message_key: str) -> Offer | None:
+    """The offer that a message carries."""
+    return await session.scalar(select(Offer).where(col(Offer.message_key) == message_key))
+
+
+async def by_code(session: AsyncSession, code: str) -> Offer | None:
+    """The offer with this code."""
+    return await session.scalar(select(Offer).where(col(Offer.code) == code))
+
+
+async def of_customer(session: AsyncSession, customer_id: str) -> list[Offer]:
+    """The customer's offers, oldest first."""
+    found = await session.scalars(
+        select(Offer).where(col(Offer.customer_id) == customer_id).order_by(col(Offer.id))
+    )
+    return list(found)
+
+
+async def redeem(session: AsyncSession, code: str, at: datetime) -> bool:
+    """Note that it was used at `at` (journey time); False if unknown, used, revoked or too late."""
+    redeemed = await session.scalar(
+        update(Offer)
+        .where(
+            col(Offer.code) == code,
+            col(Offer.redeemed_at).is_(None),
+            col(Offer.revoked_at).is_(None),
+            col(Offer.valid_until_at) >= at,
+        )
+        .values(redeemed_at=at)
+        .returning(col(Offer.id))
+    )
+    return redeemed is not None

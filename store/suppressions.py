@@ -1,0 +1,70 @@
+"""Addresses that nothing is sent to, whosever they are."""
+
+from collections.abc import Collection
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from store.inserting import insert_into, values_of
+from store.tables import Suppression
+
+
+def normal_address(address: str) -> str:
+    """The form in which two spellings of one address are the same.
+
+    The local part of a mail address may differ by case in theory (RFC 5321, 2.4); no
+    provider in use does so, and writing to one who complained is the worse mistake.
+    """
+    return address.strip().casefold()
+
+
+async def add(session: AsyncSession, suppression: Suppression) -> bool:
+    """Suppress an address; False if it already was, and then its first reason stays."""
+    suppression.address = normal_address(suppression.address)
+    statement = (
+        insert_into(session, Suppression)
+        .on_conflict_do_nothing(index_elements=["channel", "address"])
+        .returning(col(Suppression.id))
+    )
+    return (await session.scalar(statement, values_of(suppression))) is not None
+
+
+async def is_suppressed(session: AsyncSession, channel: str, address: str) -> bool:
+    """Whether nothing may be sent to this address by this channel."""
+    return bool(await suppressed_among(session, [(channel, address)]))
+
+
+async def suppressed_among(
+    session: AsyncSession, addresses: Collection[tuple[str, str]]
+) -> frozenset[tuple[str, str]]:
+    """Those of the (channel, address) pairs, as they were given, that are suppressed."""
+    given = {pair: (pair[0], normal_address(pair[1])) for pair in addresses}
+    found = await session.execute(
+        select(col(Suppression.channel), col(Suppression.address)).where(
+            tuple_(col(Suppression.channel), col(Suppression.address)).in_(set(given.values()))
+        )
+    )
+    suppressed = {(channel, address) for channel, address in found}
+    return frozenset(pair for pair, normal in given.items() if normal in suppressed)
+
+
+async def lift(session: AsyncSession, channel: str, address: str) -> bool:
+    """Allow an address again; False if it was not suppressed."""
+    lifted = await session.scalar(
+        delete(Suppression)
+        .where(
+            col(Suppression.channel) == channel,
+            col(Suppression.address) == normal_address(address),
+        )
+        .returning(col(Suppression.id))
+    )
+    return lifted is not None
+
+
+async def newest(session: AsyncSession, limit: int = 100) -> list[Suppression]:
+    """The latest suppressions, newest first."""
+    found = await session.scalars(
+        select(Suppression).order_by(col(Suppression.id).desc()).limit(limit)
+    )
+    return list(found)

@@ -1,0 +1,104 @@
+"""What customers did, how often, and what of it Temporal still has to hear."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
+from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, word
+
+
+class EventKind(StrEnum):
+    """The Segment call an event came by; `system` is one of ours, with a dot in its name."""
+
+    IDENTIFY = "identify"
+    TRACK = "track"
+    PAGE = "page"
+    SCREEN = "screen"
+    GROUP = "group"
+    ALIAS = "alias"
+    SYSTEM = "system"
+
+
+class OutboxKind(StrEnum):
+    """What the dispatcher does with a row: start, signal, update or cancel a workflow."""
+
+    START = "start"
+    SIGNAL = "signal"
+    UPDATE = "update"
+    CANCEL = "cancel"
+
+
+class Event(Table, table=True):
+    """An accepted event. `message_id` is what makes a repeat harmless.
+
+    `disposition` says what routing made of it, where that is worth asking: a start that was
+    `too_old`, a zone that is unknown.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index(None, "customer_id", "name", "occurred_at"),
+        Index(None, "customer_id", "occurred_at"),
+    )
+
+    message_id: str = Field(primary_key=True)
+    customer_id: str = Field(foreign_key="customers.id")
+    kind: EventKind = Field(sa_type=word(EventKind))
+    name: str | None = None  # `identify`, `group` and `alias` have none
+    properties: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    context: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    occurred_at: datetime = Field(sa_type=UTC_TIME)  # event time, corrected for the sender's clock
+    received_at: datetime = Field(sa_type=UTC_TIME)  # journey time
+    disposition: dict[str, Any] | None = Field(default=None, sa_type=JSON_VALUE)
+
+
+class EventStats(Table, table=True):
+    """How often and when a customer did something, kept beside the events themselves."""
+
+    __tablename__ = "event_stats"
+
+    customer_id: str = Field(primary_key=True, foreign_key="customers.id")
+    name: str = Field(primary_key=True)
+    first_at: datetime = Field(sa_type=UTC_TIME)  # event time
+    last_at: datetime = Field(sa_type=UTC_TIME)  # event time
+    count: int
+
+
+_PENDING = text("done_at IS NULL AND parked_at IS NULL")
+
+
+class OutboxRow(Table, table=True):
+    """Something Temporal must hear, in the order of `id` per customer.
+
+    `id` is never used twice, so a workflow can remember the last one it heard. All times
+    are wall time.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_pending",
+            "customer_id",
+            "id",
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=ROW_NUMBER)
+    customer_id: str = Field(foreign_key="customers.id")
+    enrollment_id: str | None = None
+    kind: OutboxKind = Field(sa_type=word(OutboxKind))
+    payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    created_at: datetime = Field(sa_type=UTC_TIME)
+    attempts: int = 0
+    not_before_at: datetime = Field(sa_type=UTC_TIME)
+    leased_until_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    done_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    parked_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    parked_reason: str | None = None
+    last_error: str | None = None
