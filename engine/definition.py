@@ -7,109 +7,34 @@ whoever reads a person's file passes `extra="forbid"` to `model_validate`.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from engine.expressions import (
-    Days,
     Duration,
     EventAnchor,
+    ExpressionError,
     StepAnchor,
     TimeExpression,
     TraitAnchor,
-    Window,
-    parse_days,
     parse_duration,
-    parse_time_expression,
-    parse_window,
 )
-
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_STEP_ID = re.compile(r"[a-z][a-z0-9_-]*")
-# A step may not take the name of an anchor: `at: start + 1 day` must have one meaning.
-_ANCHOR_WORDS = frozenset({"start", "event", "customer"})
-
-
-def _check_name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(f"`{value}` is not a name: use lower case letters, digits and hyphens")
-    return value
-
-
-def _check_step_id(value: str) -> str:
-    if not _STEP_ID.fullmatch(value):
-        raise ValueError(
-            f"`{value}` is not a step id: start with a lower case letter, then lower case "
-            "letters, digits, `-` or `_`"
-        )
-    if value in _ANCHOR_WORDS:
-        raise ValueError(f"`{value}` is a word of time expressions: give the step another id")
-    return value
-
-
-def _read_share(value: object) -> object:
-    if isinstance(value, str) and value.endswith("%"):
-        try:
-            return float(value[:-1]) / 100
-        except ValueError:
-            raise ValueError(f"`{value}` is not a share: write `0.1` or `10%`") from None
-    return value
-
-
-def _read_events(value: object) -> object:
-    """Every key that takes events takes a name, a mapping, or a list of these."""
-    if isinstance(value, str | dict):
-        value = [value]
-    if isinstance(value, list):
-        return [{"event": item} if isinstance(item, str) else item for item in value]
-    return value
-
-
-def _read_event(value: object) -> object:
-    return {"event": value} if isinstance(value, str) else value
-
-
-def _read_variants(value: object) -> object:
-    if isinstance(value, dict):
-        return {k: {"send": v} if isinstance(v, str) else v for k, v in value.items()}
-    return value
-
-
-def _text(parse: Any) -> BeforeValidator:
-    """A validator for a value written as text; a value already parsed passes."""
-
-    def read(value: object) -> object:
-        if isinstance(value, str):
-            return parse(value)
-        if isinstance(value, int | float | list | dict) or value is None:
-            raise ValueError(f"expected text, found `{value}`")
-        return value
-
-    return BeforeValidator(read)
-
-
-_AS_TEXT = PlainSerializer(str, return_type=str)
-
-Name = Annotated[str, AfterValidator(_check_name)]
-StepId = Annotated[str, AfterValidator(_check_step_id)]
-Share = Annotated[float, BeforeValidator(_read_share), Field(ge=0, le=1)]
-DurationText = Annotated[Duration, _text(parse_duration), _AS_TEXT]
-TimeText = Annotated[TimeExpression, _text(parse_time_expression), _AS_TEXT]
-WindowText = Annotated[Window, _text(parse_window), _AS_TEXT]
-DaysText = Annotated[Days, _text(parse_days), _AS_TEXT]
+from engine.fields import (
+    DaysText,
+    DurationText,
+    Json,
+    Name,
+    Share,
+    StepId,
+    TimeText,
+    WindowText,
+    read_events,
+    read_variants,
+)
 
 
 class _Frozen(BaseModel):
@@ -148,9 +73,9 @@ class At(_Frozen):
     time: TimeExpression
 
 
-Events = Annotated[tuple[EventMatch, ...], BeforeValidator(_read_events)]
-Goals = Annotated[tuple[GoalMatch, ...], BeforeValidator(_read_events)]
-AfterEvents = Annotated[tuple[AfterEvent, ...], BeforeValidator(_read_events)]
+Events = Annotated[tuple[EventMatch, ...], BeforeValidator(read_events)]
+Goals = Annotated[tuple[GoalMatch, ...], BeforeValidator(read_events)]
+AfterEvents = Annotated[tuple[AfterEvent, ...], BeforeValidator(read_events)]
 Repeat = Literal[True, "daily", "weekly", "monthly", "yearly"]
 Trigger = At | AfterIdle | tuple[AfterEvent, ...]
 
@@ -182,12 +107,12 @@ class Step(_Frozen):
     id: StepId
     send: str | None = None
     call: str | None = None
-    set: dict[str, Any] | None = None
-    variants: Annotated[dict[str, Variant], BeforeValidator(_read_variants)] | None = None
+    set: dict[str, Json] | None = None
+    variants: Annotated[dict[str, Variant], BeforeValidator(read_variants)] | None = None
     at: TimeText | None = None
     after_idle: DurationText | None = None
     after_event: AfterEvents | None = None
-    wait: DurationText | None = Field(default=None, exclude=True)  # sugar: moved into `after_event`
+    wait: DurationText | None = None  # as written beside `after_event`; kept in there
     repeat: Repeat | None = None
     when: str | None = None
     unless: Events = ()
@@ -208,14 +133,7 @@ class Step(_Frozen):
         data = dict(data)
         if "id" not in data and (name := data.get("send") or data.get("call")):
             data["id"] = name
-        if (wait := data.get("wait")) is not None and "after_event" in data:
-            matches = _read_events(data["after_event"])
-            if isinstance(matches, list):
-                if any(isinstance(m, dict) and "wait" in m for m in matches):
-                    raise ValueError("`wait` is given twice: beside `after_event` and inside it")
-                matches = [{**m, "wait": wait} if isinstance(m, dict) else m for m in matches]
-            data["after_event"] = matches
-        return data
+        return _with_wait(data)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -233,10 +151,17 @@ class Step(_Frozen):
             )
         if self.wait is not None and self.after_event is None:
             raise ValueError("`wait` belongs to `after_event`")
+        if self.after_idle is not None and self.after_idle.is_zero:
+            raise ValueError("`after_idle` needs some time, such as `10 days`")
+        waits = {(match.event, match.wait) for match in self.after_event or ()}
+        if len(waits) > len({event for event, _ in waits}):
+            raise ValueError("`after_event` has one event with two waits: make it two steps")
         if self.repeat not in (None, True) and self.at is None:
             raise ValueError(f"`repeat: {self.repeat}` needs `at`; here `repeat: true` is meant")
-        if self.repeat is True and self.at is not None and not isinstance(
-            self.at.anchor, TraitAnchor | StepAnchor
+        if (
+            self.repeat is True
+            and self.at is not None
+            and not isinstance(self.at.anchor, TraitAnchor | StepAnchor)
         ):
             raise ValueError(
                 f"`repeat: true` needs an anchor that can change; `{self.at.anchor}` never does: "
@@ -266,6 +191,26 @@ class Step(_Frozen):
         return (self.send,) if self.send is not None else ()
 
 
+def _with_wait(data: dict[str, Any]) -> dict[str, Any]:
+    """`wait` beside `after_event` becomes that of each of its events.
+
+    One that can't be read stays where it is, and is told there.
+    """
+    wait, matches = data.get("wait"), read_events(data.get("after_event"))
+    if wait is None or not isinstance(matches, list):
+        return data
+    if any(isinstance(match, dict) and "wait" in match for match in matches):
+        raise ValueError("`wait` is given twice: beside `after_event` and inside it")
+    try:
+        wait = parse_duration(wait) if isinstance(wait, str) else wait
+    except ExpressionError:
+        return data
+    if not isinstance(wait, Duration):
+        return data
+    waiting = [{**match, "wait": wait} if isinstance(match, dict) else match for match in matches]
+    return {**{key: data[key] for key in data if key != "wait"}, "after_event": waiting}
+
+
 class Journey(_Frozen):
     """A definition. See design.md, "Journey keys"."""
 
@@ -273,7 +218,7 @@ class Journey(_Frozen):
     title: str = Field(min_length=1)
     starts_on: Events = ()
     fresh: DurationText = parse_duration("1 day")
-    key: str | None = None
+    key: str | None = Field(default=None, min_length=1)
     reenter: Literal["never", "after_exit", "restart"] = "never"
     ends_on: Events = ()
     ends_at: TimeText | None = None
@@ -295,12 +240,15 @@ class Journey(_Frozen):
             if step.id in seen:
                 raise ValueError(f"two steps are called `{step.id}`: give one an `id` of its own")
             seen.add(step.id)
+            if step.transactional is False and step.topic is None and self.topic is None:
+                raise ValueError(
+                    f"step `{step.id}` is `transactional: false` but has no `topic`, and neither "
+                    "has the journey: give the step one"
+                )
         for step in self.steps:
             anchor = step.at.anchor if step.at is not None else None
             if isinstance(anchor, StepAnchor) and anchor.step not in seen:
-                raise ValueError(
-                    f"step `{step.id}`: `{step.at}`: there is no step `{anchor.step}`"
-                )
+                raise ValueError(f"step `{step.id}`: `{step.at}`: there is no step `{anchor.step}`")
             _refuse_circle(self, step)
         if self.ends_at is not None and isinstance(self.ends_at.anchor, StepAnchor):
             raise ValueError(
@@ -312,6 +260,18 @@ class Journey(_Frozen):
     def step(self, step_id: str) -> Step:
         """The step of that id; KeyError if there is none."""
         return self._steps_by_id[step_id]
+
+    def place(self, step_id: str) -> int:
+        """Its place in the file, by which ties fall; KeyError if there is no such step."""
+        return self._places[step_id]
+
+    def has_step(self, step_id: str) -> bool:
+        """Whether there is a step of that id."""
+        return step_id in self._places
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {step.id: place for place, step in enumerate(self.steps)}
 
     @cached_property
     def _steps_by_id(self) -> dict[str, Step]:
@@ -336,7 +296,10 @@ class Journey(_Frozen):
 
     @cached_property
     def live_traits(self) -> tuple[str, ...]:
-        """Paths of customer traits that anchor a time, sorted: when one changes, the enrollment hears."""
+        """Paths of customer traits that anchor a time, sorted.
+
+        When one of them changes, the enrollment is told.
+        """
         return tuple(
             sorted({t.anchor.path for t in self.times() if isinstance(t.anchor, TraitAnchor)})
         )
@@ -367,6 +330,8 @@ def _refuse_circle(journey: Journey, step: Step) -> None:
         if not isinstance(anchor, StepAnchor):
             return
         if anchor.step in path:
-            raise ValueError(f"steps wait on one another in a circle: {' → '.join([*path, anchor.step])}")
+            raise ValueError(
+                f"steps wait on one another in a circle: {' → '.join([*path, anchor.step])}"
+            )
         path.append(anchor.step)
         current = by_id.get(anchor.step)

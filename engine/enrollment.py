@@ -121,11 +121,17 @@ class End(_Value):
 
 
 class Adopt(_Value):
-    """Go on under another version: steps are matched by id, what settled stays settled."""
+    """Go on under another version: steps are matched by id, what settled stays settled.
+
+    `traits` and `values` are what the new version's anchors refer to: live traits as they
+    are now, and properties of the enrolling event. None: as they were.
+    """
 
     kind: Literal["adopt"] = "adopt"
     at: datetime
     definition: dict[str, Any]
+    traits: dict[str, Any] | None = None
+    values: dict[str, Any] | None = None
 
 
 class Settled(_Value):
@@ -196,8 +202,9 @@ class Delivery(_Value):
     """An order to `deliver`: settle this occurrence, or say why not yet.
 
     `at` is the time of the decision, `due_at` the step's time with its window, `until` the
-    last moment at which it may go out (its grace or `ends_at`). `idle_since` is set for idle steps: the activity the
-    machine knows of; `spell_settled` says that this spell already had its message.
+    last moment at which it may go out (its grace or `ends_at`). `idle_since` is set for idle
+    steps: the activity the machine knows of. With `spell_settled` that spell has had its
+    message, and this is only the question whether another one has begun.
     """
 
     step: str
@@ -227,8 +234,8 @@ class Pending(_Value):
     """An occurrence that has a time. It comes up at `comes_up_at`, never before `due_at`.
 
     `ready_at` is what made it possible (entry, an event, a resume, *not yet*); `anchor_at`
-    the event or the sent step that its time counts from. `taken_at` is set while `deliver`
-    has it; `stop` asks the shell to stop that delivery, for `stop_reason` if it is settled so.
+    when the event was that fired it. `taken_at` is set while `deliver` has it; `stop` asks
+    the shell to stop that delivery, for `stop_reason` if it is settled so.
     """
 
     step: str
@@ -265,6 +272,8 @@ class State(_Value):
     facts: Facts
     changed_at: datetime  # entry, or the last event that moved an anchor or the zone
     arrived_at: dict[str, datetime] = {}  # when a live anchor's present value arrived
+    values: dict[str, Any] = {}  # of the enrolling event, beside `Start.values`; see `Adopt`
+    activity_known_at: datetime | None = None  # up to when `facts.last_activity_at` is true
     pending: tuple[Pending, ...] = ()
     settled: tuple[Settlement, ...] = ()
     unrecorded: tuple[Settlement, ...] = ()  # decided here, not yet known to the store

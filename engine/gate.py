@@ -76,6 +76,7 @@ class Occasion:
     event: Mapping[str, Any]
     delivery: Delivery
     channels: Mapping[str, tuple[str, ...]]
+    start_event: Mapping[str, Any] = field(default_factory=dict)  # of the event that enrolled
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Go:
     topic: str | None
 
 
-class ConditionFailed(Exception):
+class ConditionFailed(Exception):  # noqa: N818 - an answer about a condition, told by name
     """A condition could not be evaluated; for `when` that is a template error."""
 
 
@@ -196,8 +197,20 @@ def concerns(journey: Journey, key: str | None, event: PastEvent) -> bool:
     """With a `key`, an event that carries the property reaches only the enrollment it names."""
     if key is None or journey.key is None:
         return True
-    value = at_path(event.properties, journey.key)
-    return value is None or str(value) == key
+    return key_of(journey, event.properties) in (None, key)
+
+
+def key_of(journey: Journey, properties: Mapping[str, Any]) -> str | None:
+    """What tells parallel enrollments apart, in an event's properties; None if not given.
+
+    Text or a number: what is neither names nothing, nor does an empty text.
+    """
+    value = at_path(properties, journey.key) if journey.key is not None else None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows no difference between 9 and 9.0
+    return str(value) or None
 
 
 def _history(occasion: Occasion, customer: Customer) -> History:
@@ -232,16 +245,38 @@ def _held_out(occasion: Occasion, customer: Customer, policy: Policy) -> Settled
 
 
 def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Verdict:
-    """The first channel in order of preference that lets the message out, else the first's refusal."""
+    """The first channel in order of preference that lets the message out.
+
+    Else the wait for the one that is free first; else the first refusal, where that of a
+    channel by which the customer can't be reached at all says least.
+    """
+    if occasion.step.send is None and occasion.step.variants is None:
+        return _without_channel(occasion, customer, policy)
     message = choose_message(occasion, customer.id)
-    channels = occasion.step.channels or occasion.channels[message]
-    first: Settled | NotBefore | None = None
-    for channel in channels:
-        verdict = _by_channel(occasion, customer, policy, message, channel)
-        if isinstance(verdict, Go):
-            return verdict
-        first = first or verdict
-    return first or _not(Reason.NO_ADDRESS)
+    waits: list[NotBefore] = []
+    refusals: list[Settled] = []
+    for channel in occasion.step.channels or occasion.channels[message]:
+        match _by_channel(occasion, customer, policy, message, channel):
+            case Go() as go:
+                return go
+            case NotBefore() as wait:
+                waits.append(wait)
+            case Settled() as refusal:
+                refusals.append(refusal)
+    if waits:
+        return min(waits, key=lambda wait: wait.until or occasion.delivery.at)
+    refusals.sort(key=lambda refusal: refusal.reason is Reason.NO_ADDRESS)
+    return refusals[0] if refusals else _not(Reason.NO_ADDRESS)
+
+
+def _without_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Go:
+    """`call` and `set` reach no person, so nobody is asked for consent or left in peace."""
+    step = occasion.step
+    if step.call is None:
+        return Go(message=step.id, channel="traits", address=customer.id, topic=None)
+    hook = policy.webhooks.get(step.call)
+    address = hook.url if hook is not None else step.call
+    return Go(message=step.call, channel="webhook", address=address, topic=None)
 
 
 def _by_channel(

@@ -17,9 +17,10 @@ _MAX_KEY_PART = 200
 
 
 def _part(text: str) -> str:
-    encoded = quote(text, safe="")  # never leaves `:`, `/` or `~`-prefixed ordinals ambiguous
+    # quote() leaves `~` alone; it is ours, for what must not be mistaken for a part.
+    encoded = quote(text, safe="").replace("~", "%7E")
     if len(encoded) > _MAX_KEY_PART:
-        return f"{encoded[:100]}-{_digest(text)}"
+        return f"{encoded[:100]}~{_digest(text)}"
     return encoded
 
 
@@ -47,8 +48,7 @@ def enrollment_id(journey: str, customer_id: str, key: str | None = None, ordina
     """
     parts = [_part(journey), pseudonym(customer_id)]
     if key is not None:
-        # `~` opens an ordinal, and quote() leaves it alone.
-        parts.append(_part(key).replace("~", "%7E"))
+        parts.append(_part(key))
     if ordinal > 1:
         parts.append(f"~{ordinal}")
     return ":".join(parts)

@@ -6,17 +6,17 @@ received, the last activity, the event's id), not by when, so a step that moves 
 same occurrence only while its cause does.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from engine.anchors import anchor_value, exists_from, raw_anchor, resolved, state_zone
 from engine.definition import AfterIdle, At, Journey, Step
 from engine.enrollment import Pending, Settlement, Start, State
 from engine.expressions import Duration, EventAnchor, StartAnchor, StepAnchor, TraitAnchor
-from engine.localtime import OutOfRange, next_opening, shift
+from engine.localtime import OutOfRange, shift
 from engine.reasons import Decision, Reason
-from engine.repeats import series
+from engine.repeats import opened, series
 from engine.values import anchor_text
 
 MISSING = "missing"  # the occurrence of a step whose date was not in the enrolling event
@@ -59,15 +59,13 @@ def planned(
             pending = _after_idle(step, idle, start, state, since)
             return () if pending is None else (pending,)
         case _:
-            mine = [p for p in state.pending if p.step == step.id]
-            again = (_fired_again(step, p, state, since) for p in mine)
-            return tuple(p for p in again if p is not None)
+            return tuple(_fired_again(step, state, since))
 
 
 def fired(
-    step: Step, event: str, event_id: str, at: datetime, start: Start, state: State
+    step: Step, event: str, event_id: str, at: datetime, since: datetime, state: State
 ) -> Pending | None:
-    """The occurrence that an event fires; None if its time is beyond the calendar."""
+    """The occurrence that an event at `at` fires; None if its time is beyond the calendar."""
     assert step.after_event is not None
     # An adopted version may not name the event any more: then the first one's wait is as good.
     wait = next((m.wait for m in step.after_event if m.event == event), step.after_event[0].wait)
@@ -75,7 +73,7 @@ def fired(
         due_at = shift(at, wait.terms, state_zone(state))
     except OutOfRange:
         return None
-    pending = _pending(step, event_id, due_at, max(at, start.entered_at), state)
+    pending = _pending(step, event_id, due_at, since, state)
     return pending.model_copy(update={"event_id": event_id, "event": event, "anchor_at": at})
 
 
@@ -214,22 +212,13 @@ def _after_idle(
     return pending.model_copy(update={"idle_since": last, "spell_settled": is_check})
 
 
-def _fired_again(step: Step, pending: Pending, state: State, since: datetime) -> Pending | None:
-    """The same event's occurrence by the customer's present zone; None if no event fired it."""
-    assert step.after_event is not None
-    if pending.event_id is None or pending.anchor_at is None:
-        return None
-    wait = next(
-        (m.wait for m in step.after_event if m.event == pending.event), step.after_event[0].wait
-    )
-    try:
-        due_at = shift(pending.anchor_at, wait.terms, state_zone(state))
-    except OutOfRange:
-        return None
-    new = _pending(step, pending.occurrence, due_at, max(since, pending.ready_at), state)
-    return pending.model_copy(
-        update={"due_at": new.due_at, "ready_at": new.ready_at, "zone": new.zone}
-    )
+def _fired_again(step: Step, state: State, since: datetime) -> Iterator[Pending]:
+    """What events have fired, by the customer's present zone."""
+    for p in state.pending:
+        if p.step == step.id and p.event_id and p.event and p.anchor_at:
+            ready_at = max(since, p.ready_at)
+            if again := fired(step, p.event, p.event_id, p.anchor_at, ready_at, state):
+                yield again
 
 
 def _pending(
@@ -243,10 +232,3 @@ def _pending(
         ready_at=ready_at,
         zone=tz.key,
     )
-
-
-def opened(step: Step, due_at: datetime, tz: ZoneInfo) -> datetime:
-    """The time with the step's window: the next opening, if it is closed then."""
-    if step.between is None and step.days is None:
-        return due_at
-    return next_opening(due_at, tz, step.between, step.days)

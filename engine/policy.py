@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from engine.definition import DurationText, Share, WindowText
+from engine.fields import DurationText, Share, WindowText
 
 
 def _check_zone(value: str) -> str:
@@ -68,5 +68,7 @@ class Policy(_Frozen):
     def _caps_name_topics(self) -> Self:
         for cap in self.caps:
             if cap.topic is not None and cap.topic not in self.topics:
-                raise ValueError(f"a cap names the topic `{cap.topic}`, which `topics` does not have")
+                raise ValueError(
+                    f"a cap names the topic `{cap.topic}`, which `topics` does not have"
+                )
         return self

@@ -15,7 +15,7 @@ from typing import Any
 from engine.calls import Identify, Track
 from engine.definition import EventMatch, GoalMatch, Journey
 from engine.enrollment import Facts, Notice, Start
-from engine.gate import Evaluate, PastEvent, concerns, matches
+from engine.gate import Evaluate, PastEvent, concerns, key_of, matches
 from engine.localtime import shift, zone
 from engine.reasons import Ending
 from engine.values import at_path
@@ -249,18 +249,19 @@ def _starts(
 ) -> list[Effect]:
     if _first(journey.starts_on, event, customer, evaluate) is None:
         return []
-    key: str | None = None
-    if journey.key is not None:
-        value = at_path(event.properties, journey.key)
-        if value is None:
-            return [Refuse(journey.journey, NotEnrolled.NO_KEY)]
-        key = str(value)
+    key = key_of(journey, event.properties)
+    if journey.key is not None and key is None:
+        return [Refuse(journey.journey, NotEnrolled.NO_KEY)]
     if _is_too_old(journey, event, received_at, customer):
         return [Refuse(journey.journey, NotEnrolled.TOO_OLD)]
     mine = [e for e in known if e.journey.journey == journey.journey and e.key == key]
     effects: list[Effect] = []
     still_open = [e for e in mine if e.ending is None and e.id not in ended]
-    if mine and (journey.reenter == "never" or (still_open and journey.reenter == "after_exit")):
+    # One that comes late, from the time of an enrollment since ended, was part of that.
+    was_inside = any(e.ended_at is not None and event.at < e.ended_at for e in mine)
+    if mine and (
+        journey.reenter == "never" or was_inside or (still_open and journey.reenter == "after_exit")
+    ):
         return [Refuse(journey.journey, NotEnrolled.ALREADY_ENROLLED)]
     # Starting over closes the open one first; the same event never restarts what it opened.
     for open_one in still_open:

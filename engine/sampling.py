@@ -11,7 +11,8 @@ from collections.abc import Mapping
 def fraction(*parts: str) -> float:
     """A number in [0, 1) that depends on nothing but the parts, evenly spread."""
     text = "\x1f".join(parts)  # a separator that no name contains
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+    # 53 bits are what a float holds exactly; with more the largest would round up to 1.
+    return (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 11) / 2**53
 
 
 def held_out(share: float, scope: str, customer_id: str) -> bool:

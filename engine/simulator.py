@@ -5,40 +5,43 @@ them: a customer's traits, events and consents in memory, and a delivery that al
 succeeds. Customers don't know of each other, so each is played alone.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, assert_never
 
 from engine.calls import Call, ChangeConsent, EnrollByHand, Identify, Track
 from engine.definition import Journey
-from engine.enrollment import Answer, Delivery, Notice, Settled, Settlement
+from engine.enrollment import Answer, Delivery, NotBefore, Notice, Settled, Settlement
 from engine.gate import (
     ConditionFailed,
     Customer,
     Evaluate,
     Go,
     Occasion,
-    PastEvent,
     PastMessage,
     decide,
+    key_of,
     last_activity,
 )
-from engine.keys import enrollment_id
+from engine.keys import enrollment_id, message_key
 from engine.machine import Machine
 from engine.policy import Policy
 from engine.reasons import Decision, Ending, Reason
 from engine.routing import (
+    Convert,
+    Effect,
     Enroll,
     Enrolled,
-    Profile,
+    Refuse,
     Tell,
     enroll,
     route_identify,
     route_track,
-    zone_of,
 )
+from engine.world import World
 
 DEFAULT_SPAN = timedelta(days=400)  # past the last event: a year's journey, and then some
 
@@ -113,110 +116,93 @@ class _Running:
     machine: Machine
     properties: Mapping[str, Any]
     told: int = 0  # settlements already turned into lines
+    wake_at: datetime | None = None
 
 
-@dataclass
 class _Player:
-    """One customer's world."""
+    """Plays one customer's calls."""
 
-    stage: Stage
-    customer_id: str
-    traits: dict[str, Any] = field(default_factory=dict)
-    context_zone: str | None = None
-    events: list[PastEvent] = field(default_factory=list)
-    properties: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by event id
-    messages: list[PastMessage] = field(default_factory=list)
-    consents: list[ChangeConsent] = field(default_factory=list)
-    running: list[_Running] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    def __init__(self, stage: Stage, customer_id: str) -> None:
+        self.stage = stage
+        self.customer_id = customer_id
+        self.world = World(customer_id, stage.policy, stage.evaluate)
+        self.running: list[_Running] = []
+        self.lines: list[Line] = []
 
     def play(self, calls: Sequence[Call], until: datetime) -> list[Line]:
         """At one instant all calls come before all steps."""
-        waiting = [call for call in calls if call.at <= until]
-        place = 0
+        waiting = deque(call for call in calls if call.at <= until)
+        now = waiting[0].at if waiting else until
         while True:
-            wake_at = self._next_wake()
-            call_at = waiting[place].at if place < len(waiting) else None
-            if call_at is not None and (wake_at is None or call_at <= wake_at):
-                self._call(waiting[place])
-                place += 1
+            wakes = (each.wake_at for each in self.running if each.wake_at is not None)
+            wake_at = min(wakes, default=None)
+            # What was due before it was known is due now.
+            wake_at = max(wake_at, now) if wake_at is not None else None
+            if waiting and (wake_at is None or waiting[0].at <= wake_at):
+                now = waiting[0].at
+                self._call(waiting.popleft())
             elif wake_at is not None and wake_at <= until:
-                self._run_due(wake_at)
+                now = wake_at
+                self._run_due(now)
             else:
                 return self.lines
 
-    def _next_wake(self) -> datetime | None:
-        wakes = [
-            wake.at
-            for each in self.running
-            if each.machine.ended is None
-            and (wake := each.machine.wakeup(each.machine.state.changed_at)) is not None
-        ]
-        return min(wakes, default=None)
-
     def _run_due(self, now: datetime) -> None:
         for each in self.running:
+            if each.wake_at is None or each.wake_at > now:
+                continue
             while (delivery := each.machine.take(now)) is not None:
-                self._tell_settled(each)
+                self._note(each)
                 outcome = self._deliver(each, delivery)
                 each.machine.apply(
                     Answer(step=delivery.step, occurrence=delivery.occurrence, outcome=outcome)
                 )
-                self._tell_settled(each)
-            self._tell_settled(each)
+            self._look_at(each)
 
     # --- Deliver, without a provider ------------------------------------------------------
 
-    def _deliver(self, each: _Running, delivery: Delivery) -> Any:
+    def _deliver(self, each: _Running, delivery: Delivery) -> Settled | NotBefore:
         journey = each.enrolled.journey
+        step = journey.step(delivery.step)
         occasion = Occasion(
             journey=journey,
-            step=journey.step(delivery.step),
+            step=step,
             enrollment=each.enrolled.id,
             start_at=each.enrolled.start_at,
             key=each.enrolled.key,
-            event=self.properties.get(delivery.event_id or "", each.properties),
+            event=self.world.properties.get(delivery.event_id or "", each.properties),
             delivery=delivery,
             channels=self.stage.channels.get(journey.journey, {}),
+            start_event=each.properties,
         )
-        customer = self._customer(journey, each.enrolled.key)
+        customer = self.world.customer(journey, each.enrolled.key)
         try:
             verdict = decide(occasion, customer, self.stage.policy, self.stage.evaluate)
-            if isinstance(verdict, Go) and self.stage.word is not None:
+            if isinstance(verdict, Go) and step.messages and self.stage.word is not None:
                 self.stage.word(occasion, customer, verdict)
         except ConditionFailed:
             return Settled(decision=Decision.NOT_SENT, reason=Reason.TEMPLATE_ERROR)
         if not isinstance(verdict, Go):
             return verdict
-        self.messages.append(
-            PastMessage(
-                enrollment=each.enrolled.id,
-                step=delivery.step,
-                at=delivery.at,
-                channel=verdict.channel,
-                topic=verdict.topic,
+        sent = PastMessage(
+            enrollment=each.enrolled.id,
+            step=delivery.step,
+            at=delivery.at,
+            channel=verdict.channel,
+            topic=verdict.topic,
+        )
+        self.world.messages.append(sent)
+        if step.set is not None:
+            event_id = message_key(each.enrolled.id, delivery.step, delivery.occurrence)
+            self._identify(
+                Identify(
+                    customer_id=self.customer_id,
+                    at=delivery.at,
+                    message_id=event_id,
+                    traits=step.set,
+                )
             )
-        )
         return Settled(decision=Decision.SENT, channel=verdict.channel, message=verdict.message)
-
-    def _customer(self, journey: Journey, key: str | None) -> Customer:
-        return Customer(
-            id=self.customer_id,
-            traits=self.traits,
-            last_activity_at=last_activity(
-                journey, key, self.events, self.traits, self.stage.evaluate
-            ),
-            events=tuple(self.events),
-            messages=tuple(self.messages),
-            subscribed=self._subscribed,
-            suppressed=lambda channel, address: False,
-        )
-
-    def _subscribed(self, channel: str, topic: str) -> bool | None:
-        for said in reversed(self.consents):
-            if said.topic in (None, topic) and said.channel in (None, channel):
-                return said.subscribed
-        return None
 
     # --- Calls ----------------------------------------------------------------------------
 
@@ -224,80 +210,98 @@ class _Player:
         match call:
             case Identify():
                 self._identify(call)
+                self._greet(call)
             case Track():
                 self._track(call)
             case ChangeConsent():
-                self.consents.append(call)
+                said = self.world.agree(call)
+                self._greet(call)
+                self._happen(said)
             case EnrollByHand():
                 self._enroll_by_hand(call)
+            case _:
+                assert_never(call)
+
+    def _greet(self, call: Identify | Track | ChangeConsent) -> None:
+        if created := self.world.created(call):
+            self._happen(created)
 
     def _identify(self, call: Identify) -> None:
-        before = self._profile()
-        for name, value in call.traits.items():
-            if value is None:
-                self.traits.pop(name, None)
-            else:
-                self.traits[name] = value
-        self.context_zone = call.timezone or self.context_zone
-        effects = route_identify(call, before, self._profile(), self._enrolled())
-        self._carry_out(effects)
+        before = self.world.profile()
+        self.world.merge(call)
+        self._carry_out(route_identify(call, before, self.world.profile(), self._enrolled()))
 
     def _track(self, call: Track) -> None:
-        before = self._profile()
-        self.context_zone = call.timezone or self.context_zone
-        self.events.append(PastEvent(name=call.event, at=call.at, properties=call.properties))
-        self.properties[call.message_id] = call.properties
-        after = self._profile()
-        if before.zone != after.zone:
-            moved = Identify(
-                customer_id=call.customer_id, at=call.at, message_id=call.message_id, traits={}
+        if call.timezone is not None:
+            self._identify(
+                Identify(
+                    customer_id=call.customer_id,
+                    at=call.at,
+                    message_id=call.message_id,
+                    traits={},
+                    timezone=call.timezone,
+                )
             )
-            self._carry_out(route_identify(moved, before, after, self._enrolled()))
+        self._greet(call)
+        self._happen(call)
+
+    def _happen(self, track: Track) -> None:
+        self.world.remember(track)
         published = self.stage.journeys.values()
+        profile, evaluate = self.world.profile(), self.stage.evaluate
         self._carry_out(
-            route_track(call, call.at, after, self._enrolled(), published, self.stage.evaluate)
+            route_track(track, track.at, profile, self._enrolled(), published, evaluate)
         )
 
     def _enroll_by_hand(self, call: EnrollByHand) -> None:
         journey = self.stage.journeys[call.journey]
-        mine = [e for e in self._enrolled() if e.journey.journey == journey.journey]
-        if mine and (journey.reenter == "never" or any(e.ending is None for e in mine)):
+        key = key_of(journey, call.properties)
+        mine = [
+            e for e in self._enrolled() if e.journey.journey == journey.journey and e.key == key
+        ]
+        if (mine and (journey.reenter == "never" or any(e.ending is None for e in mine))) or (
+            journey.key is not None and key is None
+        ):
             return
         effect = enroll(
             journey,
-            None,
+            key,
             len(mine) + 1,
             call.message_id,
             call.properties,
             call.start_at,
             call.at,
-            self._profile(),
+            self.world.profile(),
         )
-        self._carry_out([effect])
+        self._begin(effect)
+        self._catch_up(self.running[-1])
 
-    def _profile(self) -> Profile:
-        zone, _ = zone_of(self.traits, self.context_zone, self.stage.policy.timezone)
-        last = self.events[-1].at if self.events else None
-        return Profile(
-            id=self.customer_id, traits=dict(self.traits), zone=zone, last_activity_at=last
-        )
+    def _catch_up(self, begun: _Running) -> None:
+        """Tell an enrollment that begins late what happened since its start."""
+        for track in self.world.tracks:
+            if track.at >= begun.enrolled.start_at:
+                known = (track, track.at, self.world.profile(), [begun.enrolled], ())
+                self._carry_out(route_track(*known, self.stage.evaluate))
 
     def _enrolled(self) -> list[Enrolled]:
         return [each.enrolled for each in self.running]
 
-    def _carry_out(self, effects: Iterable[object]) -> None:
+    def _carry_out(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Enroll():
                     self._begin(effect)
                 case Tell(enrollment=enrollment, notice=notice):
                     self._tell(enrollment, notice)
+                case Refuse() | Convert():
+                    pass  # they have no line
                 case _:
-                    pass  # refusals and late conversions have no line
+                    assert_never(effect)
 
     def _begin(self, effect: Enroll) -> None:
         journey = effect.journey
-        last = last_activity(journey, effect.key, self.events, self.traits, self.stage.evaluate)
+        world = self.world
+        last = last_activity(journey, effect.key, world.activity, world.traits, self.stage.evaluate)
         facts = effect.facts.model_copy(update={"last_activity_at": last})
         enrolled = Enrolled(
             id=enrollment_id(journey.journey, self.customer_id, effect.key, effect.ordinal),
@@ -310,23 +314,30 @@ class _Player:
         self.lines.append(self._life(enrolled, effect.start.entered_at, None))
         machine = Machine(journey, effect.start, facts)
         self.running.append(_Running(enrolled, machine, effect.properties))
-        self._tell_settled(self.running[-1])
+        self._look_at(self.running[-1])
 
     def _tell(self, enrollment: str, notice: Notice) -> None:
         for each in self.running:
             if each.enrolled.id == enrollment:
                 each.machine.apply(notice)
-                self._tell_settled(each)
+                self._look_at(each)
 
-    def _tell_settled(self, each: _Running) -> None:
+    def _look_at(self, each: _Running) -> None:
+        """After something happened to it: note what it decided, and when to wake it."""
+        self._note(each)
+        wake = each.machine.wakeup(each.machine.state.changed_at)
+        each.wake_at = wake.at if wake is not None else None
+
+    def _note(self, each: _Running) -> None:
         """Turn what the machine decided since last time into lines."""
-        settled = each.machine.state.settled
+        machine = each.machine
+        settled = machine.state.settled
         for settlement in settled[each.told :]:
             self.lines.append(self._step_line(each.enrolled, settlement))
         each.told = len(settled)
-        ended = each.machine.ended
-        if ended is not None and each.enrolled.ending is None:
-            each.enrolled = _closed(each.enrolled, ended.ending, ended.at)
+        if machine.ended is not None and each.enrolled.ending is None:
+            ended = machine.ended
+            each.enrolled = replace(each.enrolled, ending=ended.ending, ended_at=ended.at)
             self.lines.append(self._life(each.enrolled, ended.at, ended.ending, ended.by))
 
     def _step_line(self, enrolled: Enrolled, settlement: Settlement) -> StepLine:
@@ -353,7 +364,3 @@ class _Player:
             ending=ending,
             event=event,
         )
-
-
-def _closed(enrolled: Enrolled, ending: Ending, at: datetime) -> Enrolled:
-    return replace(enrolled, ending=ending, ended_at=at)

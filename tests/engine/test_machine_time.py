@@ -1,0 +1,456 @@
+"""The numbered rules of "Time" in design.md, 4 to 11, as the machine keeps them."""
+
+from datetime import timedelta
+
+import pytest
+
+from engine.enrollment import End, NotBefore, Over, Pause, Resume
+from engine.reasons import Ending, Reason
+from tests.engine.enrolled import DAY, HOUR, MINUTE, SENT, START, Enrolled, not_sent, utc
+
+TIP = {"id": "tip", "at": "start + 2 days"}
+COUPON = {"id": "coupon", "at": "customer.ends - 5 days"}
+DEMO = {"id": "demo", "after_idle": "10 days"}
+
+# --- Rule 4: anchors ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [None, "soon", True, "2026-02-30"])
+def test_a_missing_or_unreadable_live_anchor_waits_and_never_sends(value: object) -> None:
+    one = Enrolled(COUPON, traits={"ends": value}).until(START + 400 * DAY)
+    assert (one.told, one.ending, one.next_at) == ([], None, None)
+
+
+def test_a_step_is_timed_when_its_live_anchor_arrives() -> None:
+    one = Enrolled(COUPON).moves(START + DAY, ends="2026-12-23").until(START + 90 * DAY)
+    assert one.told == [("coupon", "sent", utc(2026, 12, 18))]
+
+
+def test_a_live_anchor_that_is_taken_away_makes_the_step_wait_again() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-12-23"}).moves(START + DAY, ends=None)
+    assert one.until(START + 90 * DAY).told == []
+
+
+def test_a_missing_date_in_the_enrolling_event_is_settled_at_entry() -> None:
+    one = Enrolled({"id": "visit", "at": "event.day - 1 day"}, TIP)
+    assert one.told == [("visit", Reason.ANCHOR_MISSING, START)]
+
+
+def test_a_repeat_of_a_missing_date_in_the_event_is_settled_once_and_for_good() -> None:
+    one = Enrolled({"id": "visit", "at": "event.day", "repeat": "weekly"})
+    assert one.told == [("visit", Reason.ANCHOR_MISSING, START)]
+    assert one.ending == (Ending.COMPLETED, START)
+
+
+def test_a_date_in_the_enrolling_event_times_the_step() -> None:
+    one = Enrolled({"id": "visit", "at": "event.day - 1 day"}, values={"day": "2026-11-30"})
+    assert one.until(START + 30 * DAY).told == [("visit", "sent", utc(2026, 11, 29))]
+
+
+def test_what_hangs_on_a_step_without_its_date_is_settled_at_entry_too() -> None:
+    one = Enrolled({"id": "after", "at": "visit + 1 day"}, {"id": "visit", "at": "event.day"}, TIP)
+    assert one.told == [
+        ("visit", Reason.ANCHOR_MISSING, START),
+        ("after", Reason.ANCHOR_NOT_SENT, START),
+    ]
+
+
+# --- Rule 5: grace --------------------------------------------------------------------------
+
+
+def test_a_step_missed_by_more_than_its_grace_has_expired_at_its_own_time() -> None:
+    one = Enrolled(TIP, COUPON).wake(START + 9 * DAY)
+    assert one.told == [("tip", Reason.EXPIRED, START + 2 * DAY)]
+
+
+def test_a_step_missed_by_less_goes_out_with_its_own_time() -> None:
+    one = Enrolled(TIP, COUPON).wake(START + 2 * DAY + 23 * HOUR)
+    assert one.told == [("tip", "sent", START + 2 * DAY)]
+
+
+def test_a_late_import_does_not_send_what_was_long_due() -> None:
+    one = Enrolled(TIP, entered_at=START + 9 * DAY).until(START + 10 * DAY)
+    assert one.told == [("tip", Reason.EXPIRED, START + 9 * DAY)]
+
+
+def test_grace_counts_from_the_time_with_the_window() -> None:
+    weekday = {"id": "a", "at": "start + 5 days", "days": "mon-fri", "grace": "1 hour"}
+    one = Enrolled(weekday).until(START + 30 * DAY)  # Saturday 28th becomes Monday
+    assert one.told == [("a", "sent", utc(2026, 11, 30))]
+
+
+@pytest.mark.parametrize("reason", [Reason.QUIET_HOURS, Reason.CAPPED])
+def test_not_yet_until_past_the_grace_settles_with_its_own_cause(reason: Reason) -> None:
+    one = Enrolled(TIP, COUPON)
+    one.reply = lambda d: NotBefore(until=d.until + MINUTE, reason=reason)
+    assert one.until(START + 9 * DAY).told == [("tip", reason, START + 2 * DAY)]
+
+
+def test_not_yet_until_exactly_the_end_of_the_grace_still_goes_out() -> None:
+    one = Enrolled(TIP, COUPON)
+    one.reply = lambda d: NotBefore(until=d.until) if d.at == d.due_at else SENT
+    assert one.until(START + 9 * DAY).told == [("tip", "sent", START + 3 * DAY)]
+
+
+# --- Rule 6: anchors that move --------------------------------------------------------------
+
+
+def test_extending_the_trial_moves_the_coupon() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-12-23"}).until(START + 8 * DAY)
+    one.moves(START + 8 * DAY, ends="2027-01-23")
+    assert one.next_at == utc(2027, 1, 18)
+    assert one.until(START + 90 * DAY).told == [("coupon", "sent", utc(2027, 1, 18))]
+
+
+def test_a_step_that_was_sent_stays_sent_when_its_anchor_moves() -> None:
+    one = Enrolled(COUPON, TIP | {"at": "start + 60 days"}, traits={"ends": "2026-12-23"})
+    one.until(START + 40 * DAY).moves(START + 40 * DAY, ends="2027-02-23").until(START + 50 * DAY)
+    assert one.told == [("coupon", "sent", utc(2026, 12, 18))]
+
+
+def test_expired_on_a_live_anchor_is_not_for_good() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-11-20"}).until(START + DAY)
+    assert one.told == [("coupon", Reason.EXPIRED, START)]
+    assert one.ended is None
+    one.moves(START + 2 * DAY, ends="2026-12-23").until(START + 90 * DAY)
+    assert one.told[1:] == [("coupon", "sent", utc(2026, 12, 18))]
+
+
+def test_an_expired_step_is_not_taken_up_for_the_same_wrong_date_again() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-11-20"}).until(START + DAY)
+    one.moves(START + DAY, ends="2026-12-23").moves(START + 2 * DAY, ends="2026-11-20")
+    assert one.until(START + 90 * DAY).told == [("coupon", Reason.EXPIRED, START)]
+
+
+def test_what_follows_an_expired_step_follows_it_when_it_is_taken_up_again() -> None:
+    reminder = {"id": "reminder", "at": "coupon + 2 days"}
+    one = Enrolled(COUPON, reminder, traits={"ends": "2026-11-20"}).until(START + DAY)
+    assert one.told[1:] == [("reminder", Reason.ANCHOR_NOT_SENT, START)]
+    one.moves(START + 2 * DAY, ends="2026-12-23").until(START + 90 * DAY)
+    assert one.told[2:] == [
+        ("coupon", "sent", utc(2026, 12, 18)),
+        ("reminder", "sent", utc(2026, 12, 20)),
+    ]
+    assert one.ending == (Ending.COMPLETED, utc(2026, 12, 20))
+
+
+def test_an_anchor_that_moves_into_the_past_sends_at_once_within_the_grace() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-12-23"})
+    moved_at = utc(2026, 11, 28, 12)
+    one.until(moved_at).moves(moved_at, ends="2026-12-03").until(moved_at)
+    assert one.told == [("coupon", "sent", moved_at)]
+
+
+def test_a_zone_change_moves_waiting_steps() -> None:
+    one = Enrolled({"id": "a", "at": "start + 2 days at 09:00"}, zone="Europe/Paris")
+    assert one.next_at == utc(2026, 11, 25, 8)
+    one.moves(START + DAY, zone="America/Los_Angeles")
+    assert one.next_at == utc(2026, 11, 25, 17)
+    assert one.until(START + 9 * DAY).told == [("a", "sent", utc(2026, 11, 25, 17))]
+
+
+def test_a_zone_change_moves_steps_that_wait_on_an_event_or_another_step() -> None:
+    one = Enrolled(
+        {"id": "first", "at": "start"},
+        {"id": "second", "at": "first + 1 day at 09:00"},
+        {"id": "third", "after_event": "used", "wait": "1 day", "between": "09:00-10:00"},
+        zone="Europe/Paris",
+    )
+    one.until(START).event("used", START, fires=("third",))
+    one.moves(START + HOUR, zone="America/Los_Angeles").until(START + 9 * DAY)
+    # START is midnight there, so the day after it is the 24th.
+    assert one.told[1:] == [
+        ("second", "sent", utc(2026, 11, 24, 17)),
+        ("third", "sent", utc(2026, 11, 24, 17)),
+    ]
+
+
+def test_a_move_while_the_delivery_is_out_stops_it_and_times_it_anew() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-12-23"})
+    delivery = one.take(utc(2026, 12, 18))
+    one.moves(utc(2026, 12, 18, 0, 1), ends="2027-01-23")
+    assert [p.step for p in one.machine.stopping] == ["coupon"]
+    one.answer(delivery, NotBefore())
+    assert (one.told, one.next_at) == ([], utc(2027, 1, 18))
+
+
+def test_a_delivery_that_could_not_be_stopped_counts() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-12-23"})
+    delivery = one.take(utc(2026, 12, 18))
+    one.moves(utc(2026, 12, 18, 0, 1), ends="2027-01-23").answer(delivery, SENT)
+    assert one.told == [("coupon", "sent", utc(2026, 12, 18))]
+    assert one.ending == (Ending.COMPLETED, utc(2026, 12, 18))
+
+
+# --- Rule 7: exit wins ----------------------------------------------------------------------
+
+
+def test_an_exit_at_a_steps_very_time_means_no_send() -> None:
+    one = Enrolled(TIP).leaves(START + 2 * DAY).until(START + 9 * DAY)
+    assert (one.told, one.ending) == ([], (Ending.EXITED, START + 2 * DAY))
+
+
+def test_nothing_is_handed_out_after_an_exit_however_late_the_wake_up() -> None:
+    one = Enrolled(TIP).leaves(START + 2 * DAY + HOUR).wake(START + 2 * DAY + 2 * HOUR)
+    assert (one.told, one.asked) == ([], [])
+
+
+def test_an_exit_stops_the_delivery_that_is_out_but_counts_what_it_answers() -> None:
+    one = Enrolled(TIP, {"id": "next", "at": "tip"})
+    delivery = one.take(START + 2 * DAY)
+    one.leaves(START + 2 * DAY + MINUTE)
+    assert [p.step for p in one.machine.stopping] == ["tip"]
+    one.answer(delivery, SENT)
+    assert one.told == [("tip", "sent", START + 2 * DAY)]
+    assert one.machine.wakeup(one.now) is None
+    assert one.machine.stopping == ()
+
+
+def test_the_store_that_says_it_is_over_ends_it() -> None:
+    one = Enrolled(TIP, DEMO)
+    one.reply = lambda d: Over(ending=Ending.CONVERTED, by="bought", at=START + DAY)
+    one.until(START + 9 * DAY)
+    assert (one.told, one.ending) == ([], (Ending.CONVERTED, START + DAY))
+
+
+def test_the_first_ending_stays() -> None:
+    one = Enrolled(TIP).leaves(START + HOUR)
+    one.event("bought", START + DAY, ending=Ending.CONVERTED)
+    one.tell(End(at=START + DAY, ending=Ending.CANCELLED, by="somebody"))
+    assert one.ending == (Ending.EXITED, START + HOUR)
+
+
+# --- Rule 8: idle ---------------------------------------------------------------------------
+
+
+def test_idle_counts_from_the_start_when_nothing_was_seen_since() -> None:
+    one = Enrolled(DEMO, active_at=START - 5 * DAY).until(START + 30 * DAY)
+    assert one.told == [("demo", "sent", START + 10 * DAY)]
+
+
+def test_daily_use_costs_one_wake_up_in_ten_days_and_never_sends() -> None:
+    one = Enrolled(DEMO, ends_at="start + 30 days")
+    one.used = [START + n * HOUR for n in range(24 * 31)]
+    one.until(START + 31 * DAY)
+    assert (one.told, len(one.asked)) == ([], 3)
+
+
+def test_idle_sends_exactly_ten_days_after_the_last_activity() -> None:
+    one = Enrolled(DEMO)
+    one.used = [START + 3 * DAY, START + 7 * DAY + HOUR]
+    assert one.until(START + 60 * DAY).told == [("demo", "sent", START + 17 * DAY + HOUR)]
+
+
+def test_repeated_idle_sends_once_per_spell() -> None:
+    one = Enrolled(DEMO | {"repeat": True})
+    one.used = [START + 35 * DAY + HOUR]
+    one.until(START + 60 * DAY)
+    assert one.told == [
+        ("demo", "sent", START + 10 * DAY),
+        ("demo", "sent", START + 45 * DAY + HOUR),
+    ]
+
+
+def test_a_zone_change_between_two_spells_delays_nothing() -> None:
+    one = Enrolled(DEMO | {"repeat": True, "grace": "1 hour"})
+    one.used = [START + 11 * DAY]
+    one.until(START + 15 * DAY).moves(START + 15 * DAY, zone="Asia/Tokyo").until(START + 40 * DAY)
+    assert one.told[1:] == [("demo", "sent", START + 21 * DAY)]
+
+
+def test_an_idle_check_that_comes_late_settles_nothing_twice() -> None:
+    one = Enrolled(DEMO | {"repeat": True, "grace": "1 hour"}).until(START + 11 * DAY)
+    one.wake(START + 38 * DAY)
+    assert one.told == [("demo", "sent", START + 10 * DAY)]
+    assert one.asked[-1].until > START + 38 * DAY
+
+
+def test_a_spell_that_ended_during_a_pause_is_found_after_it() -> None:
+    one = Enrolled(DEMO | {"repeat": True})
+    one.used = [START + 12 * DAY]
+    one.until(START + DAY).tell(Pause(at=START + DAY)).until(START + 15 * DAY)
+    one.tell(Resume(at=START + 15 * DAY)).until(START + 30 * DAY)
+    assert one.told == [
+        ("demo", Reason.EXPIRED, START + 15 * DAY),
+        ("demo", "sent", START + 22 * DAY),
+    ]
+
+
+# --- Rule 9: one instant --------------------------------------------------------------------
+
+
+def test_a_step_due_exactly_at_the_end_goes_out() -> None:
+    one = Enrolled(TIP, DEMO, ends_at="start + 2 days").until(START + 9 * DAY)
+    assert one.told == [("tip", "sent", START + 2 * DAY)]
+    assert one.ending == (Ending.COMPLETED, START + 2 * DAY)
+
+
+def test_a_step_due_after_the_end_gets_no_decision() -> None:
+    one = Enrolled(TIP, ends_at="start + 47 hours").until(START + 9 * DAY)
+    assert (one.told, one.ending) == ([], (Ending.COMPLETED, START + 47 * HOUR))
+
+
+def test_steps_due_at_one_moment_come_in_file_order_each_after_the_answer() -> None:
+    one = Enrolled({"id": "b", "at": "start"}, {"id": "a", "at": "start"})
+    first = one.take(START)
+    assert (first.step, one.machine.take(START)) == ("b", None)
+    one.answer(first, SENT)
+    assert one.take(START).step == "a"
+
+
+def test_steps_overdue_after_a_pause_come_in_file_order() -> None:
+    later_first = ({"id": "late", "at": "start + 3 hours"}, {"id": "early", "at": "start + 1 hour"})
+    one = Enrolled(*later_first).tell(Pause(at=START)).until(START + 5 * HOUR)
+    one.tell(Resume(at=START + 5 * HOUR)).until(START + 5 * HOUR)
+    assert [step for step, _, _ in one.told] == ["late", "early"]
+
+
+def test_a_step_in_trouble_for_ten_seconds_holds_up_no_other() -> None:
+    one = Enrolled({"id": "a", "at": "start"}, {"id": "b", "at": "start"})
+    stuck = one.take(START)
+    assert one.machine.wakeup(START).at == START + timedelta(seconds=10)  # type: ignore[union-attr]
+    assert one.machine.take(START + timedelta(seconds=9)) is None
+    assert one.take(START + timedelta(seconds=10)).step == "b"
+    one.answer(stuck, SENT)
+    assert one.told == [("a", "sent", START)]
+
+
+def test_a_step_in_trouble_does_not_hold_up_the_end() -> None:
+    one = Enrolled(TIP, ends_at="start + 50 hours")
+    one.take(START + 2 * DAY)
+    one.wake(START + 50 * HOUR)
+    assert one.ending == (Ending.COMPLETED, START + 50 * HOUR)
+
+
+def test_an_answer_that_leads_nowhere_is_not_asked_for_again_at_once() -> None:
+    one = Enrolled(TIP)
+    delivery = one.take(START + 2 * DAY)
+    one.answer(delivery, NotBefore(until=delivery.at - HOUR))
+    assert one.machine.take(START + 2 * DAY) is None
+    assert one.next_at == START + 2 * DAY + timedelta(seconds=10)
+
+
+# --- Rule 10: the time of a decision --------------------------------------------------------
+
+
+def test_what_a_pause_held_goes_out_at_the_resume() -> None:
+    one = Enrolled(TIP, DEMO).tell(Pause(at=START + DAY)).until(START + 2 * DAY + HOUR)
+    one.tell(Resume(at=START + 2 * DAY + HOUR)).until(START + 2 * DAY + HOUR)
+    assert one.told == [("tip", "sent", START + 2 * DAY + HOUR)]
+
+
+def test_what_a_pause_held_past_its_grace_has_expired_at_the_resume() -> None:
+    one = Enrolled(TIP, DEMO).tell(Pause(at=START + DAY)).until(START + 9 * DAY)
+    one.tell(Resume(at=START + 9 * DAY)).until(START + 9 * DAY)
+    assert one.told == [("tip", Reason.EXPIRED, START + 9 * DAY)]
+
+
+def test_repeats_missed_in_a_pause_are_decided_at_the_resume() -> None:
+    one = Enrolled({"id": "a", "at": "start", "repeat": "daily", "grace": "36 hours"})
+    one.until(START).tell(Pause(at=START + HOUR)).until(START + 3 * DAY + HOUR)
+    one.tell(Resume(at=START + 3 * DAY + HOUR)).until(START + 3 * DAY + HOUR)
+    assert one.told[1:] == [
+        ("a", Reason.EXPIRED, START + 3 * DAY + HOUR),
+        ("a", "sent", START + 3 * DAY + HOUR),
+        ("a", "sent", START + 3 * DAY + HOUR),
+    ]
+
+
+def test_a_pause_does_not_change_the_time_of_a_delivery_that_was_out() -> None:
+    one = Enrolled(TIP, DEMO)
+    delivery = one.take(START + 2 * DAY)
+    one.tell(Pause(at=START + 2 * DAY + MINUTE)).tell(Resume(at=START + 2 * DAY + HOUR))
+    assert one.answer(delivery, SENT).told == [("tip", "sent", START + 2 * DAY)]
+
+
+def test_the_end_acts_during_a_pause_and_open_steps_get_no_decision() -> None:
+    one = Enrolled(TIP, ends_at="start + 5 days").tell(Pause(at=START + DAY))
+    one.until(START + 9 * DAY)
+    assert (one.told, one.ending) == ([], (Ending.COMPLETED, START + 5 * DAY))
+
+
+def test_an_exit_acts_during_a_pause() -> None:
+    one = Enrolled(TIP).tell(Pause(at=START + DAY)).leaves(START + 3 * DAY)
+    assert one.ending == (Ending.EXITED, START + 3 * DAY)
+
+
+def test_a_late_wake_up_changes_no_time_of_decision() -> None:
+    one = Enrolled(TIP, {"id": "next", "at": "tip + 1 hour"}).wake(START + 2 * DAY + 3 * HOUR)
+    assert one.told == [
+        ("tip", "sent", START + 2 * DAY),
+        ("next", "sent", START + 2 * DAY + HOUR),
+    ]
+
+
+def test_after_an_outage_across_the_end_nothing_goes_out() -> None:
+    one = Enrolled(TIP, DEMO, ends_at="start + 50 hours").wake(START + 51 * HOUR)
+    assert (one.told, one.ending) == ([], (Ending.COMPLETED, START + 50 * HOUR))
+
+
+def test_a_wake_up_a_little_late_at_the_end_still_sends() -> None:
+    one = Enrolled(TIP, DEMO, ends_at="start + 2 days").wake(START + 2 * DAY + 30 * MINUTE / 30)
+    assert one.told == [("tip", "sent", START + 2 * DAY)]
+
+
+def test_a_trait_that_moves_the_end_into_the_past_ends_it_then() -> None:
+    one = Enrolled(TIP, ends_at="customer.ends", traits={"ends": "2026-12-23"})
+    one.moves(START + DAY, ends="2026-11-20").until(START + DAY)
+    assert one.ending == (Ending.COMPLETED, START + DAY)
+
+
+# --- Completion -----------------------------------------------------------------------------
+
+
+def test_it_completes_when_the_last_step_is_settled() -> None:
+    one = Enrolled(TIP, ends_at="start + 30 days").until(START + 9 * DAY)
+    assert one.ending == (Ending.COMPLETED, START + 2 * DAY)
+
+
+def test_it_stays_open_for_an_expired_live_anchor_until_the_end() -> None:
+    one = Enrolled(COUPON, traits={"ends": "2026-11-20"}, ends_at="start + 9 days")
+    assert one.until(START + 8 * DAY).ended is None
+    assert one.until(START + 9 * DAY).ending == (Ending.COMPLETED, START + 9 * DAY)
+
+
+def test_it_completes_no_earlier_than_its_latest_decision() -> None:
+    one = Enrolled({"id": "a", "at": "start"}, {"id": "b", "at": "start + 1 hour"})
+    stuck = one.take(START)
+    one.answer(one.take(START + HOUR), SENT).answer(stuck, SENT)
+    assert one.ending == (Ending.COMPLETED, START + HOUR)
+
+
+# --- Rule 11 and steps on steps -------------------------------------------------------------
+
+
+def test_a_step_after_one_that_was_not_sent_is_settled_at_that_instant() -> None:
+    one = Enrolled(TIP, {"id": "next", "at": "tip + 2 days"}, {"id": "last", "at": "next"})
+    one.reply = lambda d: not_sent(Reason.UNSUBSCRIBED)
+    one.until(START + 2 * DAY)
+    assert one.told == [
+        ("tip", Reason.UNSUBSCRIBED, START + 2 * DAY),
+        ("next", Reason.ANCHOR_NOT_SENT, START + 2 * DAY),
+        ("last", Reason.ANCHOR_NOT_SENT, START + 2 * DAY),
+    ]
+    assert one.ending == (Ending.COMPLETED, START + 2 * DAY)
+
+
+def test_anchor_not_sent_goes_before_expired() -> None:
+    one = Enrolled({"id": "next", "at": "tip - 9 days"}, TIP).wake(START + 9 * DAY)
+    assert one.told == [
+        ("tip", Reason.EXPIRED, START + 2 * DAY),
+        ("next", Reason.ANCHOR_NOT_SENT, START + 2 * DAY),
+    ]
+
+
+def test_unknown_counts_as_sent_for_what_follows() -> None:
+    one = Enrolled(TIP, {"id": "next", "at": "tip + 1 day"})
+    one.reply = lambda d: SENT.model_copy(update={"decision": "unknown"})
+    assert [step for step, _, _ in one.until(START + 9 * DAY).told] == ["tip", "next"]
+
+
+def test_the_store_is_told_only_of_what_the_machine_decided_itself() -> None:
+    one = Enrolled(TIP, {"id": "visit", "at": "event.day"}).until(START + 9 * DAY)
+    kept = one.machine.state.unrecorded
+    assert [s.step for s in kept] == ["visit"]
+    one.machine.recorded(kept)
+    assert one.machine.state.unrecorded == ()
