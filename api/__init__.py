@@ -1,0 +1,1 @@
+"""The room that listens: events in, support, links in messages, the mailbox."""

@@ -1,0 +1,162 @@
+"""The web application: its routes, the dispatcher beside them, and errors at the border.
+
+The one place where an error becomes an answer: JSON for programs, a page for browsers, and
+always a `code` with it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from api.dispatcher import Dispatcher
+from api.errors import ApiError, BadRequestError, InvalidKeyError
+from api.routes import customers, enrollments, health, ingest, links, pages
+from api.services import Services
+from api.showing import page
+
+_log = structlog.get_logger("parcours.api")
+
+_DESCRIPTION = (
+    "Events in by the Segment HTTP API; customers, enrollments and what people do to them. "
+    "Everything but health and links in messages needs a key: "
+    "`Authorization: Bearer <key>`, or Basic with the key as the user name."
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application; running it also runs a dispatcher, if Temporal was given."""
+    runner = _DispatcherRunner(services)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with runner.running():
+            yield
+
+    app = FastAPI(
+        title="Parcours",
+        description=_DESCRIPTION,
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,  # ours needs no network
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # a redirected POST loses its body
+    )
+    app.state.services = services
+    app.state.dispatcher_state = runner.state
+    for router in (ingest, customers, enrollments, health, links, pages):
+        app.include_router(router.router)
+    app.add_exception_handler(ApiError, _refusal)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(pages.KeyShownError, _key_shown)
+    for trouble in (OperationalError, InterfaceError, ConnectionError):
+        app.add_exception_handler(trouble, _store_away)
+    app.add_exception_handler(Exception, _bug)
+    return app
+
+
+class _DispatcherRunner:
+    """The dispatcher's task, for as long as the application runs."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._task: asyncio.Task[None] | None = None
+
+    def state(self) -> str:
+        """For `/readyz`."""
+        if self._services.temporal is None:
+            return "not running: no Temporal was given"
+        if self._task is None or self._task.cancelled():
+            return "not running"
+        if not self._task.done():
+            return "ok"
+        error = self._task.exception()
+        return "stopped" if error is None else f"died: {type(error).__name__}"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run it meanwhile; at the end what is under way lands first."""
+        if self._services.temporal is None:
+            yield
+            return
+        dispatcher = Dispatcher(self._services, self._services.temporal)
+        self._task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+        self._task.add_done_callback(_report_death)
+        try:
+            yield
+        finally:
+            dispatcher.stop()
+            await asyncio.wait([self._task])
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error(
+            "the dispatcher died; events are accepted, Temporal hears nothing", exc_info=error
+        )
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, InvalidKeyError) else None
+    return _answer(request, error.status, error.code, error.message, headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """What FastAPI finds wrong with parameters or a body, in one sentence."""
+    assert isinstance(error, RequestValidationError)
+    told = "; ".join(
+        f"`{'.'.join(str(part) for part in each['loc'][1:])}`: {each['msg']}"
+        for each in error.errors()
+    )
+    return _answer(request, BadRequestError.status, "invalid_request", told)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    code = codes.get(error.status_code, "bad_request")
+    headers = dict(error.headers) if error.headers is not None else None
+    return _answer(request, error.status_code, code, str(error.detail), headers)
+
+
+async def _key_shown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, pages.KeyShownError)
+    return error.response
+
+
+async def _store_away(request: Request, error: Exception) -> Response:
+    """Nothing was accepted: whoever sent it should send it again."""
+    _log.error("the store is away", error=str(error))
+    retry = {"Retry-After": "5"}  # a restart of the database takes a few seconds
+    return _answer(request, 503, "store_unavailable", "the store can't be reached now", retry)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """Starlette raises it again after this answer, so the server logs it whole."""
+    return _answer(request, 500, "internal_error", "something went wrong on our side")
+
+
+def _answer(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    is_page = not request.url.path.startswith("/v1/")
+    if is_page and "text/html" in request.headers.get("accept", ""):
+        response: Response = page("error.html", status=status, code=code, message=message)
+    else:
+        content = {"success": False, "code": code, "message": message}
+        response = JSONResponse(content, status_code=status)
+    response.headers.update(headers or {})
+    return response

@@ -1,0 +1,57 @@
+"""A person puts a customer into a journey, also with an earlier start.
+
+Decides whether the customer may enter, by the same rules as an event: `reenter` holds for
+people too. Only that the enrolling event may be old (`fresh`) is the person's own choice.
+"""
+
+from api.carrying import Carrier
+from api.errors import AlreadyEnrolledError, NoKeyError, NoSuchJourneyError
+from api.people import Person
+from engine.calls import EnrollByHand
+from engine.definition import Journey
+from engine.gate import key_of
+from engine.routing import enroll
+
+
+async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -> None:
+    """Enroll the locked customer. Repeating the same call changes nothing.
+
+    Raises NoSuchJourneyError, AlreadyEnrolledError, NoKeyError.
+    """
+    published = carrier.published.journeys if carrier.published is not None else {}
+    journey = published.get(call.journey)
+    if journey is None:
+        known = ", ".join(f"`{name}`" for name in published) or "none"
+        raise NoSuchJourneyError(f"there is no journey `{call.journey}`; published: {known}")
+    if any(each.start_event_id == call.message_id for each in person.enrolled):
+        return
+    key = _key(journey, call)
+    mine = [e for e in person.enrolled if e.journey.journey == call.journey and e.key == key]
+    is_open = any(each.ending is None for each in mine)
+    if mine and (journey.reenter == "never" or is_open):
+        was = "is in" if is_open else "has been in"
+        advice = (
+            "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"
+        )
+        raise AlreadyEnrolledError(f"the customer {was} `{call.journey}` already: {advice}")
+    effect = enroll(
+        journey,
+        key,
+        max((each.ordinal for each in mine), default=0) + 1,
+        call.message_id,
+        call.properties,
+        call.start_at,
+        call.at,
+        person.profile(),
+    )
+    await carrier.begin(person, effect)
+
+
+def _key(journey: Journey, call: EnrollByHand) -> str | None:
+    key = key_of(journey, call.properties)
+    if journey.key is not None and key is None:
+        raise NoKeyError(
+            f"`{journey.journey}` tells enrollments apart by `{journey.key}`: give it among "
+            "the properties"
+        )
+    return key

@@ -1,0 +1,170 @@
+"""One row of the outbox, carried to Temporal: a start, a signal, an Update or a cancel.
+
+Decides what an answer of Temporal means for the row: done, refused, come back later, or
+never. Everything here may be done twice without harm: a start uses the run there is, a
+signal carries its number, an Update its id. The one surprising fact: a workflow that is
+gone is an outcome, not an error; the store has long known how it ended.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, JOURNEY_VERSION
+from engine.orders import EnrollmentInput
+from engine.progress import local_text
+from store import enrollments
+from store.database import Database
+from store.tables import OutboxKind, OutboxRow
+
+# What Temporal answers to a request that will be wrong for ever. Everything else (away,
+# slow, overloaded, not allowed just now) is trouble that passes or that someone repairs.
+_DEFINITE = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED})
+
+# A definite answer to a wrong setting rather than to this row: with the search attributes
+# not registered, it would put the whole backlog aside.
+_REPAIRABLE = "search attribute"
+
+
+@dataclass(frozen=True)
+class Done:
+    """Temporal has heard it, or need not any more: then `note` says why."""
+
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Declined:
+    """The enrollment declined a person's Update, for a reason in words."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Not this time. `known` is false for an error that nobody has foreseen."""
+
+    error: str
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """Never, as it is."""
+
+    reason: str
+
+
+Outcome = Done | Declined | Trouble | Hopeless
+
+
+class Courier:
+    """Carries rows to one Temporal namespace."""
+
+    def __init__(
+        self, database: Database, client: Client, *, task_queue: str, rpc_timeout: timedelta
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._task_queue = task_queue
+        self._rpc_timeout = rpc_timeout
+
+    @property
+    def longest(self) -> timedelta:
+        """How long one row may take: an Update is two calls, and the store is asked too."""
+        return 2 * self._rpc_timeout + timedelta(seconds=5)
+
+    async def carry(self, row: OutboxRow) -> Outcome:
+        """Carry it; never raises but when cancelled."""
+        try:
+            async with asyncio.timeout(self.longest.total_seconds()):
+                return await self._carry(row)
+        except WorkflowAlreadyStartedError:
+            return Done("already started")
+        except WorkflowUpdateFailedError as failed:
+            return Declined(str(failed.cause))
+        except RPCError as error:
+            return _meaning(row, error)
+        except TimeoutError:
+            return Trouble(f"no answer within {self.longest}")
+        except Exception as error:
+            # Recorded with the row, logged, and put aside in the end: one row that trips
+            # over a bug must not stop the others.
+            return Trouble(f"{type(error).__name__}: {error}", known=False)
+
+    async def _carry(self, row: OutboxRow) -> Outcome:
+        assert row.enrollment_id is not None  # every kind there is concerns an enrollment
+        if row.kind is OutboxKind.START:
+            return await self._start(row.enrollment_id)
+        handle = self._client.get_workflow_handle(row.enrollment_id)
+        match row.kind:
+            case OutboxKind.SIGNAL:
+                notice = {**row.payload, "seq": row.id}
+                await handle.signal(EVENT_SIGNAL, notice, rpc_timeout=self._rpc_timeout)
+            case OutboxKind.UPDATE:
+                await handle.execute_update(
+                    row.payload["update"],
+                    row.payload["arg"],
+                    id=f"outbox-{row.id}",
+                    rpc_timeout=self._rpc_timeout,
+                )
+            case OutboxKind.CANCEL:
+                await handle.cancel(rpc_timeout=self._rpc_timeout)
+        return Done()
+
+    async def _start(self, enrollment_id: str) -> Outcome:
+        async with self._database.reading() as session:
+            row = await enrollments.get(session, enrollment_id)
+        if row is None:
+            return Done("the enrollment is gone")
+        given = EnrollmentInput.model_validate(row.input)
+        await self._client.start_workflow(
+            given.journey,
+            row.input,
+            id=given.enrollment_id,
+            task_queue=self._task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(CUSTOMER_ID, given.customer_id),
+                    SearchAttributePair(JOURNEY_VERSION, given.version),
+                ]
+            ),
+            static_summary=str(given.definition.get("title", given.journey)),
+            static_details=_details(given),
+            rpc_timeout=self._rpc_timeout,
+        )
+        return Done()
+
+
+def _details(given: EnrollmentInput) -> str:
+    """What the Temporal UI shows of a run for good; Markdown, and nothing about the person."""
+    began = local_text(given.start.at, given.facts.zone)
+    lines = [
+        f"- journey `{given.journey}`, version `{given.version}`",
+        f"- customer `{given.customer_id}`",
+        f"- began {began}, by event `{given.start.event_id}`",
+    ]
+    if given.start.entered_at - given.start.at > timedelta(minutes=1):
+        lines.append(f"- enrolled {local_text(given.start.entered_at, given.facts.zone)}")
+    return "\n".join(lines)
+
+
+def _meaning(row: OutboxRow, error: RPCError) -> Outcome:
+    told = f"{error.status.name}: {error.message}"
+    if error.status is RPCStatusCode.NOT_FOUND and row.kind is not OutboxKind.START:
+        return Done("the workflow is gone")
+    if error.status in _DEFINITE and _REPAIRABLE not in error.message.lower():
+        return Hopeless(told)
+    return Trouble(told)

@@ -1,0 +1,189 @@
+"""Moves the outbox to Temporal: in order for each customer, many customers at a time.
+
+Decides when a row is tried, tried again, or put aside for a person; what an answer means
+is the courier's to say. It may be killed at any point and run any number of times: rows
+are leased, and carrying one twice is harmless. The one surprising fact: one transaction
+both writes what has landed and takes what goes next, so a customer's rows follow one
+another without waiting for anything else.
+"""
+
+import asyncio
+import random
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import Client
+
+from api.courier import Courier, Declined, Done, Hopeless, Outcome, Trouble
+from api.services import Services
+from api.temporal_names import SKIP
+from store import audit, customers, enrollments, outbox
+from store.database import Database
+from store.tables import AuditEntry, OutboxKind, OutboxRow
+
+_log = structlog.get_logger("parcours.dispatcher")
+
+# Customers served at a time. A local server answers some 200 starts a second at a few
+# milliseconds each; 32 in flight also keep a server at 100 ms distance busy.
+_AT_ONCE = 32
+
+# How often to look for rows that other processes have written, or whose time has come.
+_POLL = timedelta(seconds=1)
+
+# Between attempts: at first a moment, for a hiccup; at most so long that the backlog moves
+# soon after Temporal is back.
+_FIRST_PAUSE = timedelta(milliseconds=500)
+_LONGEST_PAUSE = timedelta(seconds=10)
+
+# An error that nobody has foreseen may pass by itself. After some three minutes of pauses
+# it is taken for a bug, and the customer's other rows go before it.
+_MOST_UNFORESEEN = 20
+
+# Beyond the longest that a row may take, so that a lease runs out only when its owner died.
+_LEASE_SLACK = timedelta(seconds=10)
+
+_ACTOR = "parcours"
+
+
+class Dispatcher:
+    """Runs until stopped. Any number of them may run, in one process or in many."""
+
+    def __init__(self, services: Services, client: Client) -> None:
+        self._services = services
+        self._database: Database = services.database
+        self._courier = Courier(
+            services.database,
+            client,
+            task_queue=services.settings.task_queue,
+            rpc_timeout=services.settings.rpc_timeout,
+        )
+        self._flying: dict[asyncio.Task[Outcome], OutboxRow] = {}
+        self._landed: list[tuple[OutboxRow, Outcome]] = []
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Carry what comes, until `stop`."""
+        waker = asyncio.create_task(self._services.woken.wait())
+        try:
+            while not (self._stopping and not self._flying and not self._landed):
+                if waker.done():
+                    self._services.woken.clear()
+                    waker = asyncio.create_task(self._services.woken.wait())
+                try:
+                    taken = await self._turn()
+                except (SQLAlchemyError, OSError) as error:  # what landed is kept for next time
+                    _log.warning("the store is away", error=str(error))
+                    await self._wait(waker, landings=False)
+                    continue
+                if not taken:
+                    await self._wait(waker, landings=True)
+        finally:
+            waker.cancel()
+            for task in self._flying:
+                task.cancel()
+
+    def stop(self) -> None:
+        """Take nothing more; `run` returns when what is under way has landed."""
+        self._stopping = True
+        self._services.woken.set()
+
+    async def drain(self) -> int:
+        """Carry everything that can be carried now; how many rows Temporal has heard.
+
+        For tests and simulations, in place of `run`. Rows that met trouble stay for later:
+        `store.outbox.backlog` counts them.
+        """
+        heard = 0
+        while True:
+            landed = [outcome for _, outcome in self._landed]
+            heard += sum(isinstance(outcome, Done | Declined) for outcome in landed)
+            if not await self._turn() and not self._flying:
+                return heard
+            await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+            self._collect()
+
+    async def _turn(self) -> bool:
+        """Write what has landed and send off what is next; whether anything was sent off."""
+        self._collect()
+        now = self._services.wall()
+        room = 0 if self._stopping else _AT_ONCE - len(self._flying)
+        async with self._database.transaction() as session:
+            for row, outcome in self._landed:
+                await self._write(session, row, outcome, now)
+            lease = self._courier.longest + _LEASE_SLACK
+            taken = await outbox.heads(session, room, now, lease) if room > 0 else []
+        self._landed = []
+        for row in taken:
+            self._flying[asyncio.create_task(self._courier.carry(row))] = row
+        return bool(taken)
+
+    def _collect(self) -> None:
+        for task in [task for task in self._flying if task.done()]:
+            self._landed.append((self._flying.pop(task), task.result()))
+
+    async def _wait(self, waker: asyncio.Task[bool], *, landings: bool) -> None:
+        """Until there may be something to do."""
+        awaited: set[asyncio.Task[bool] | asyncio.Task[Outcome]] = {waker}
+        if landings:
+            awaited |= self._flying.keys()
+        await asyncio.wait(
+            awaited, timeout=_POLL.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+        )
+
+    async def _write(
+        self, session: AsyncSession, row: OutboxRow, outcome: Outcome, now: datetime
+    ) -> None:
+        """What became of a row."""
+        assert row.id is not None  # it was read
+        told = _log.bind(row=row.id, kind=row.kind.value, enrollment=row.enrollment_id)
+        match outcome:
+            case Done(note=note):
+                if note is not None:
+                    told.info("carried, with nothing to do", note=note)
+                await outbox.mark_done(session, [row.id], now)
+            case Declined(why=why):
+                told.info("declined", why=why)
+                await self._note_declined(session, row, why, now)
+                await outbox.mark_done(session, [row.id], now)
+            case Trouble(error=error, known=known):
+                told.warning("not carried yet", error=error, attempts=row.attempts + 1)
+                if not known and row.attempts + 1 >= _MOST_UNFORESEEN:
+                    await outbox.park(session, row.id, now, error)
+                else:
+                    await outbox.retry_later(session, row.id, now + _pause(row.attempts), error)
+            case Hopeless(reason=reason):
+                told.error("put aside", reason=reason)
+                await outbox.park(session, row.id, now, reason)
+            case _:
+                assert_never(outcome)
+
+    async def _note_declined(
+        self, session: AsyncSession, row: OutboxRow, why: str, now: datetime
+    ) -> None:
+        """The person was answered long ago, so the audit log says what came of it."""
+        await customers.lock(session, row.customer_id, now)
+        update, arg = str(row.payload.get("update")), row.payload.get("arg") or {}
+        if row.kind is OutboxKind.UPDATE and update == SKIP and row.enrollment_id is not None:
+            with suppress(KeyError):
+                await enrollments.unskip(session, row.enrollment_id, arg["step"])
+        await audit.record(
+            session,
+            AuditEntry(
+                at=now,
+                actor=_ACTOR,
+                action=f"{update}.declined",
+                enrollment_id=row.enrollment_id,
+                customer_id=row.customer_id,
+                details={"why": why, "arg": arg},
+            ),
+        )
+
+
+def _pause(attempts: int) -> timedelta:
+    """Twice as long each time, and never the same for two rows that failed together."""
+    pause = min(_FIRST_PAUSE * 2 ** min(attempts, 10), _LONGEST_PAUSE)
+    return timedelta(seconds=pause.total_seconds() * random.uniform(0.5, 1.0))

@@ -1,0 +1,1 @@
+"""The addresses the API answers at, one module a group."""

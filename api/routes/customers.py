@@ -1,0 +1,107 @@
+"""Customers: what is known of one, and what they say about being written to."""
+
+from uuid import uuid4
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.accept import Said, accept_in
+from api.auth import actor_of
+from api.errors import BadRequestError, NotFoundError
+from api.given import Given, Manager
+from api.people import zone_now
+from api.replies import CustomerReply
+from api.schemas import MANAGE_RESPONSES
+from engine.calls import ChangeConsent
+from store import audit, consents, customers, enrollments, journeys, messages
+from store.tables import AuditEntry, Customer
+
+router = APIRouter(
+    tags=["Customers"],
+    prefix="/v1/customers",
+    responses=MANAGE_RESPONSES,
+)
+
+
+class ConsentOrder(BaseModel):
+    """What the customer said, told by somebody else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    topic: str | None = Field(default=None, description="Null means all marketing.")
+    channel: str | None = Field(default=None, description="Null means every channel.")
+    subscribed: bool
+    wording: str | None = Field(default=None, description="What the customer read or was asked.")
+    basis: str | None = Field(default=None, description="The legal ground, such as `consent`.")
+    message_id: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Makes a repeat harmless."
+    )
+
+
+@router.post("/{customer_id:path}/consents")
+async def change_consent(
+    customer_id: str, order: ConsentOrder, services: Given, key: Manager
+) -> CustomerReply:
+    """Subscribe a customer to a topic, or unsubscribe them; kept for good, with who said so."""
+    now = services.now()
+    call = ChangeConsent(
+        customer_id=customer_id,
+        at=now,
+        message_id=order.message_id or f"consent-{uuid4()}",
+        topic=order.topic,
+        channel=order.channel,
+        subscribed=order.subscribed,
+    )
+    said = Said(actor=actor_of(key), wording=order.wording, basis=order.basis)
+    async with services.database.transaction() as session:
+        await _existing(session, customer_id)
+        await _check_topic(session, order.topic)
+        accepted = await accept_in(session, services, [call], now, said)
+        entry = AuditEntry(
+            at=services.wall(),
+            actor=actor_of(key),
+            action="subscribe" if order.subscribed else "unsubscribe",
+            customer_id=customer_id,
+            details={"topic": order.topic, "channel": order.channel},
+        )
+        if accepted.new:
+            await audit.record(session, entry)
+        reply = await _reply(session, customer_id)
+    services.woken.set()
+    return reply
+
+
+@router.get("/{customer_id:path}")
+async def customer(customer_id: str, services: Given, key: Manager) -> CustomerReply:
+    """A customer with their consents, their enrollments, and what they were sent or not."""
+    async with services.database.reading() as session:
+        return await _reply(session, customer_id)
+
+
+async def _existing(session: AsyncSession, customer_id: str) -> Customer:
+    row = await customers.get(session, customer_id)
+    if row is None:
+        raise NotFoundError(f"there is no customer `{customer_id}`", code="no_such_customer")
+    return row
+
+
+async def _check_topic(session: AsyncSession, topic: str | None) -> None:
+    published = await journeys.newest_publication(session)
+    topics = published.policy.topics if published is not None else {}
+    if topic is not None and topic not in topics:
+        known = ", ".join(f"`{name}`" for name in topics) or "none"
+        raise BadRequestError(
+            f"there is no topic `{topic}`; there is {known}", code="no_such_topic"
+        )
+
+
+async def _reply(session: AsyncSession, customer_id: str) -> CustomerReply:
+    row = await _existing(session, customer_id)
+    return CustomerReply.of(
+        row,
+        zone_now(row, await journeys.newest_publication(session)),
+        await consents.of_customer(session, customer_id),
+        await enrollments.of_customer(session, customer_id),
+        await messages.of_customer(session, customer_id),
+    )

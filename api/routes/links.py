@@ -1,0 +1,110 @@
+"""The links in messages. Looking changes nothing, posting acts; without a key or a login.
+
+Scanners fetch every link in a mail, so GET and HEAD only show a page with a button. POST
+acts at once, as RFC 8058 (section 3.1) asks of one-click unsubscribing: no cookie, no
+redirect, whatever the body.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from api.accept import Said, accept
+from api.bodies import raw_body
+from api.given import Given
+from api.services import Services
+from api.showing import page
+from api.words import UnsubscribeWords, unsubscribe_words
+from engine.calls import ChangeConsent
+from rendering.links import BadLinkError, Unsubscribe, UnsubscribeLinks
+from store import customers, journeys
+from store.tables import Customer
+
+router = APIRouter(tags=["Links in messages"], prefix="/u")
+
+_ONE_CLICK = "List-Unsubscribe=One-Click"
+
+
+@dataclass(frozen=True)
+class _Link:
+    """What a link says, whose it is (None: erased), in what words, and the topic's title."""
+
+    what: Unsubscribe
+    customer: Customer | None
+    words: UnsubscribeWords
+    title: str | None
+
+
+@router.api_route("/{token}", methods=["GET", "HEAD"], response_class=HTMLResponse)
+async def ask(token: str, services: Given) -> HTMLResponse:
+    """A page that asks; nothing changes."""
+    link = await _opened(services, token)
+    if link is None:
+        return _not_a_link()
+    words, title = link.words, link.title
+    return _page(words, question=_of_topic(words.question, words.question_all, title), title=title)
+
+
+@router.post("/{token}", response_class=HTMLResponse)
+async def unsubscribe(token: str, request: Request, services: Given) -> HTMLResponse:
+    """Unsubscribe the customer from the topic, or with `all=yes` in the form from everything."""
+    link = await _opened(services, token)
+    if link is None:
+        return _not_a_link()
+    body = (await raw_body(request)).decode("utf-8", "replace")
+    title = None if parse_qs(body).get("all") == ["yes"] else link.title
+    words = link.words
+    if link.customer is not None:  # one who was erased is told the same, and gets nothing either
+        is_one_click = _ONE_CLICK in body
+        said = Said(
+            source="one-click" if is_one_click else "link",
+            wording=None if is_one_click else _of_topic(words.button, words.button_all, title),
+        )
+        await _withdraw(services, link.what, None if title is None else link.what.topic, said)
+    return _page(words, done=_of_topic(words.done, words.done_all, title))
+
+
+async def _withdraw(services: Services, what: Unsubscribe, topic: str | None, said: Said) -> None:
+    now = services.now()
+    call = ChangeConsent(
+        customer_id=what.customer_id,
+        at=now,
+        message_id=f"unsubscribe-{uuid4()}",
+        topic=topic,
+        channel=None,
+        subscribed=False,
+    )
+    await accept(services, [call], now, said)
+
+
+async def _opened(services: Services, token: str) -> _Link | None:
+    secret = services.settings.secret_key.get_secret_value()
+    try:
+        what = UnsubscribeLinks(services.settings.public_url, secret).read(token)
+    except BadLinkError:
+        return None
+    async with services.database.reading() as session:
+        customer = await customers.get(session, what.customer_id)
+        published = await journeys.newest_publication(session)
+    policy = published.policy if published is not None else None
+    words = unsubscribe_words(customer, policy.locale if policy is not None else None)
+    topic = policy.topics.get(what.topic or "") if policy is not None else None
+    return _Link(what, customer, words, topic.title if topic is not None else what.topic)
+
+
+def _not_a_link() -> HTMLResponse:
+    words = unsubscribe_words(None, None)
+    return _page(words, status=404, done=words.gone)
+
+
+def _of_topic(one: str, everything: str, title: str | None) -> str:
+    return everything if title is None else one.format(topic=title)
+
+
+def _page(words: UnsubscribeWords, status: int = 200, **known: Any) -> HTMLResponse:
+    shown = {"question": None, "title": None, "done": None, **known}
+    return page("unsubscribe.html", status=status, words=words, **shown)

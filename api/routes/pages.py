@@ -1,0 +1,206 @@
+"""Plain pages for people: the mailbox, the enrollments, and the documentation of the API.
+
+A browser shows a key once, `?key=…`, and is then known by a cookie. The pages only show;
+whatever changes something is the API's, which takes no cookies.
+"""
+
+import re
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+
+from api import auth
+from api.auth import Scope
+from api.documentation import operations, with_keys
+from api.errors import NotFoundError
+from api.given import Given, services_of
+from api.looking import enrollment_detail
+from api.services import Services
+from api.showing import MAIL_HEADERS, STYLE, page
+from store import enrollments, mailbox, messages
+from store.enrollments import Filter
+from store.tables import ApiKey, EnrollmentState, MailboxMail
+
+router = APIRouter(include_in_schema=False)
+
+_PER_PAGE = 50
+
+_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
+
+
+class KeyShownError(Exception):
+    """The browser showed a valid key in the address; it is sent on without it."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("a key was shown")
+        self.response = response
+
+
+async def _visitor(request: Request) -> ApiKey:
+    """Who looks. Raises KeyShownError, or what `auth` raises."""
+    services = services_of(request)
+    shown = request.query_params.get("key")
+    if shown is not None:
+        row = await auth.recognise(services, shown, Scope.MANAGE)
+        raise KeyShownError(_remembered(request, services, row))
+    if (key := auth.key_in(request.headers)) is not None:
+        return await auth.recognise(services, key, Scope.MANAGE)
+    return await auth.recognise_browser(services, request.cookies.get(auth.COOKIE))
+
+
+def _remembered(request: Request, services: Services, row: ApiKey) -> Response:
+    # Relative, so that a proxy's host and prefix stay; without the key, so that it is in no
+    # history but this once.
+    rest = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "key"])
+    path = "/" + request.url.path.lstrip("/")  # `//elsewhere` would be another host
+    response = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+    response.set_cookie(
+        auth.COOKIE,
+        auth.cookie_for(services, row),
+        max_age=int(auth.SESSION.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=services.settings.public_url.startswith("https://"),
+    )
+    return response
+
+
+Visitor = Annotated[ApiKey, Depends(_visitor)]
+Page = Annotated[int, Query(ge=1, alias="page")]
+
+
+@router.get("/")
+async def home(visitor: Visitor) -> Response:
+    """Where a person begins."""
+    return RedirectResponse("/enrollments", 303)
+
+
+@router.get("/assets/parcours.css")
+async def style() -> Response:
+    """The one style sheet; it is no secret."""
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+@router.get("/mailbox")
+async def mails(
+    services: Given, visitor: Visitor, customer: str | None = None, number: Page = 1
+) -> HTMLResponse:
+    """The mails that were captured, newest first."""
+    async with services.database.reading() as session:
+        rows = await mailbox.newest(
+            session,
+            customer_id=customer or None,
+            limit=_PER_PAGE + 1,
+            offset=(number - 1) * _PER_PAGE,
+        )
+        total = await mailbox.count(session)
+    return page(
+        "mailbox.html",
+        mails=rows[:_PER_PAGE],
+        total=total,
+        customer=customer or "",
+        number=number,
+        has_more=len(rows) > _PER_PAGE,
+    )
+
+
+@router.get("/mailbox/{mail_id}")
+async def mail(mail_id: int, services: Given, visitor: Visitor) -> HTMLResponse:
+    """One mail, and the decision it came from."""
+    row, message = await _mail(services, mail_id)
+    async with services.database.reading() as session:
+        decision = await messages.get_by_key(session, row.key)
+    text = message.get_body(("plain",))
+    return page(
+        "mail.html",
+        mail=row,
+        headers=[(name, str(value)) for name, value in message.items()],
+        text=text.get_content() if text is not None else None,
+        has_html=message.get_body(("html",)) is not None,
+        decision=decision,
+    )
+
+
+@router.get("/mailbox/{mail_id}/html")
+async def mail_html(mail_id: int, services: Given, visitor: Visitor) -> HTMLResponse:
+    """The mail's own HTML, for the frame it is shown in."""
+    _, message = await _mail(services, mail_id)
+    html = message.get_body(("html",))
+    if html is None:
+        raise NotFoundError("this mail has no HTML")
+    # Links open in a tab of their own: the frame may not leave its page.
+    shown = _HEAD.sub(lambda found: f'{found[0]}<base target="_blank">', html.get_content(), 1)
+    return HTMLResponse(shown, headers=MAIL_HEADERS)
+
+
+@router.get("/enrollments")
+async def enrollment_list(
+    services: Given,
+    visitor: Visitor,
+    journey: str = "",
+    customer: str = "",
+    state: EnrollmentState | str = "",
+    number: Page = 1,
+) -> HTMLResponse:
+    """Who is or was in which journey, and what comes next."""
+    which = Filter(
+        journey=journey or None,
+        customer_id=customer or None,
+        state=state if isinstance(state, EnrollmentState) else None,
+    )
+    async with services.database.reading() as session:
+        rows = await enrollments.found(session, which, _PER_PAGE + 1, (number - 1) * _PER_PAGE)
+        counts = await enrollments.counts(session)
+    return page(
+        "enrollments.html",
+        rows=rows[:_PER_PAGE],
+        journeys=sorted({name for name, _ in counts}),
+        states=list(EnrollmentState),
+        counts=counts,
+        chosen={"journey": journey, "customer": customer, "state": str(state)},
+        number=number,
+        has_more=len(rows) > _PER_PAGE,
+        now=services.now(),
+    )
+
+
+@router.get("/enrollments/{enrollment_id}")
+async def enrollment(enrollment_id: str, services: Given, visitor: Visitor) -> HTMLResponse:
+    """One enrollment with every decision and its reason."""
+    detail = await enrollment_detail(services, enrollment_id)
+    keys = {each.key for each in detail.messages}
+    async with services.database.reading() as session:
+        found = [await mailbox.by_key(session, key) for key in sorted(keys)]
+    return page(
+        "enrollment.html",
+        enrollment=detail,
+        mail_ids={each.key: each.id for each in found if each is not None},
+        now=services.now(),
+    )
+
+
+@router.get("/docs")
+async def docs(request: Request, visitor: Visitor) -> HTMLResponse:
+    """The API, as it describes itself."""
+    schema = with_keys(request.app.openapi())
+    return page("docs.html", info=schema["info"], groups=operations(schema))
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request, visitor: Visitor) -> Response:
+    """The same for programs."""
+    return JSONResponse(with_keys(request.app.openapi()))
+
+
+async def _mail(services: Services, mail_id: int) -> tuple[MailboxMail, EmailMessage]:
+    async with services.database.reading() as session:
+        row = await mailbox.get(session, mail_id)
+    if row is None:
+        raise NotFoundError(f"there is no mail {mail_id}")
+    message = message_from_bytes(row.raw, policy=policy.default)
+    assert isinstance(message, EmailMessage)  # what that policy makes
+    return row, message

@@ -1,0 +1,109 @@
+"""How the ingestion routes describe themselves: they read raw bytes, so FastAPI can't know.
+
+Documentation only: nothing is validated by what is written here.
+"""
+
+from typing import Any
+
+_COMMON: dict[str, Any] = {
+    "userId": {
+        "type": "string",
+        "description": "The app's own id of the customer; a number is read as text.",
+        "example": "cust_42",
+    },
+    "messageId": {
+        "type": "string",
+        "maxLength": 100,
+        "description": "Unique for ever: a repeat has no second effect. SDKs make one.",
+    },
+    "timestamp": {
+        "type": "string",
+        "format": "date-time",
+        "description": "When it happened; when it is received, if left out.",
+    },
+    "sentAt": {
+        "type": "string",
+        "format": "date-time",
+        "description": "When it was sent, by the sender's clock, which corrects `timestamp`.",
+    },
+    "context": {
+        "type": "object",
+        "properties": {
+            "timezone": {"type": "string", "example": "Europe/Paris"},
+            "locale": {"type": "string", "example": "fr-FR"},
+        },
+    },
+    "writeKey": {"type": "string", "description": "The key, for SDKs that send it here."},
+}
+_OBJECT = {"type": "object", "additionalProperties": True}
+
+
+def _call(required: list[str], **more: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["userId", *required],
+        "properties": {**_COMMON, **more},
+    }
+
+
+IDENTIFY = _call(
+    [], traits={**_OBJECT, "example": {"email": "ann@example.com", "trial_ends_at": "2026-12-23"}}
+)
+TRACK = _call(
+    ["event"],
+    event={"type": "string", "example": "trial_started"},
+    properties={**_OBJECT, "example": {"plan": "pro"}},
+)
+PAGE = _call([], name={"type": "string", "example": "Pricing"}, properties=_OBJECT)
+SCREEN = _call([], name={"type": "string", "example": "Settings"}, properties=_OBJECT)
+BATCH: dict[str, Any] = {
+    "type": "object",
+    "required": ["batch"],
+    "properties": {
+        "batch": {
+            "type": "array",
+            "maxItems": 2500,
+            "items": _call(
+                ["type"],
+                type={"type": "string", "enum": ["identify", "track", "page", "screen"]},
+                event=TRACK["properties"]["event"],
+                traits=_OBJECT,
+                properties=_OBJECT,
+            ),
+        },
+        "sentAt": _COMMON["sentAt"],
+        "writeKey": _COMMON["writeKey"],
+    },
+}
+
+ERROR: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "success": {"type": "boolean", "const": False},
+        "code": {"type": "string", "description": "A word that programs compare."},
+        "message": {"type": "string", "description": "What is wrong, and what to do instead."},
+    },
+}
+
+
+def _error(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": ERROR}}}
+
+
+INGEST_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: _error("The call can't be accepted as it is."),
+    401: _error("No valid key."),
+    413: _error("More than 32 KB a call, 500 KB or 2,500 calls a request."),
+}
+
+MANAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: _error("No valid key."),
+    403: _error("The key may not manage."),
+    404: _error("There is no such thing."),
+    409: _error("It can't be done with things as they stand."),
+}
+
+
+def request_body(schema: dict[str, Any]) -> dict[str, Any]:
+    """For a route's `openapi_extra`."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

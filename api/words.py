@@ -1,0 +1,103 @@
+"""What the API says to people in words: reasons as sentences, and the unsubscribe page.
+
+The one surprising fact: the unsubscribe page is for customers, so it speaks their language;
+everything else is for the team, and speaks English.
+"""
+
+from dataclasses import dataclass
+
+from engine.reasons import Decision, Reason
+from store.tables import Customer
+
+_REASONS = {
+    Reason.ANCHOR_NOT_SENT: "The step it counts from was not sent.",
+    Reason.ANCHOR_MISSING: "The date it counts from is missing or can't be read.",
+    Reason.EXPIRED: "Its time had passed by more than its grace when it came up.",
+    Reason.UNLESS: "An event that calls this step off had happened.",
+    Reason.CONDITION: "Its condition was not met.",
+    Reason.HOLDOUT: "The customer is in the holdout, who get nothing but are measured.",
+    Reason.NO_CONSENT: "The customer never agreed to this topic.",
+    Reason.UNSUBSCRIBED: "The customer has unsubscribed.",
+    Reason.SUPPRESSED: "Nothing is sent to this address: it bounced, or complained.",
+    Reason.NO_ADDRESS: "There is no address to send it to.",
+    Reason.INVALID_ADDRESS: "The address can't be one.",
+    Reason.QUIET_HOURS: "Quiet hours lasted beyond its grace.",
+    Reason.CAPPED: "The customer had as many messages as the caps allow, beyond its grace.",
+    Reason.PROVIDER_REFUSED: "The provider refused it for good.",
+    Reason.SKIPPED: "A person skipped it.",
+    Reason.STOPPED: "It was stopped on its way.",
+    Reason.TEMPLATE_ERROR: "Its template or condition was broken until its grace was over.",
+    Reason.PROVIDER_DOWN: "The provider could not be reached until its grace was over.",
+}
+
+
+def reason_in_words(reason: Reason) -> str:
+    """Why a step was not sent, as a sentence."""
+    return _REASONS[reason]
+
+
+def decision_in_words(decision: Decision | None, reason: Reason | None) -> str:
+    """What was decided, as a sentence."""
+    match decision:
+        case None:
+            return "It is on its way."
+        case Decision.SENT:
+            return "It was sent."
+        case Decision.UNKNOWN:
+            return "It may have been sent: the provider did not answer. A person must decide."
+        case Decision.NOT_SENT:
+            return "It was not sent." if reason is None else reason_in_words(reason)
+
+
+@dataclass(frozen=True)
+class UnsubscribeWords:
+    """The texts of the unsubscribe page; `{topic}` is the topic's title."""
+
+    language: str
+    title: str
+    question: str
+    question_all: str
+    button: str
+    button_all: str
+    done: str
+    done_all: str
+    gone: str
+
+
+_ENGLISH = UnsubscribeWords(
+    language="en",
+    title="Unsubscribe",
+    question="Do you want to receive no more messages about “{topic}”?",
+    question_all="Do you want to receive no more messages from us?",
+    button="Unsubscribe from “{topic}”",
+    button_all="Unsubscribe from everything",
+    done="Done: you will receive no more messages about “{topic}”.",
+    done_all="Done: you will receive no more messages from us.",
+    gone="This link is not complete. Please open it again from the message it came in.",
+)
+
+_FRENCH = UnsubscribeWords(
+    language="fr",
+    title="Se désabonner",
+    question="Souhaitez-vous ne plus recevoir de messages sur « {topic} » ?",
+    question_all="Souhaitez-vous ne plus recevoir de messages de notre part ?",
+    button="Me désabonner de « {topic} »",
+    button_all="Me désabonner de tout",
+    done="C’est fait : vous ne recevrez plus de messages sur « {topic} ».",
+    done_all="C’est fait : vous ne recevrez plus de messages de notre part.",
+    gone="Ce lien est incomplet. Veuillez l’ouvrir à nouveau depuis le message reçu.",
+)
+
+_LANGUAGES = {words.language: words for words in (_ENGLISH, _FRENCH)}
+
+
+def unsubscribe_words(customer: Customer | None, default: str | None) -> UnsubscribeWords:
+    """In the customer's language: their `locale` trait, else what their app said, else ours."""
+    trait = customer.traits.get("locale") if customer is not None else None
+    context = customer.context_locale if customer is not None else None
+    for locale in (trait, context, default):
+        if isinstance(locale, str) and locale:
+            language = locale.replace("_", "-").partition("-")[0].lower()
+            if language in _LANGUAGES:
+                return _LANGUAGES[language]
+    return _ENGLISH
