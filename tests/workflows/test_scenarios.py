@@ -1,0 +1,67 @@
+"""Every scenario of every journey, by the simulator and by the real stack: both say what it says.
+
+The rehearsal is the one that `parcours simulate --on-temporal` plays: ingestion, dispatcher,
+worker, `deliver` and the mailbox on a real Temporal server with skipped time.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from authoring.folder import LoadedJourney, load_journeys
+from authoring.scenario_lines import ExpectedDecision
+from authoring.scenarios import Scenario
+from cli.simulate import play
+from engine.simulator import LifeLine, Line, StepLine
+from tests.lint.checkout import ROOT
+from worker.rehearsal import rehearse
+
+LOADED = load_journeys(ROOT / "journeys")
+SCENARIOS = [
+    pytest.param(journey, scenario, id=scenario.customer_id)
+    for journey in LOADED.journeys.values()
+    for scenario in journey.scenarios
+]
+
+
+def told(lines: Sequence[Line]) -> list[tuple[object, ...]]:
+    """Decisions and endings, as a scenario lists them."""
+    return [
+        (line.at, line.step, line.decision, line.reason)
+        if isinstance(line, StepLine)
+        else (line.at, line.ending)
+        for line in lines
+        if isinstance(line, StepLine) or line.ending is not None
+    ]
+
+
+def expected(scenario: Scenario) -> list[tuple[object, ...]]:
+    return [
+        (each.at, each.step, each.decision, each.reason)
+        if isinstance(each, ExpectedDecision)
+        else (each.at, each.ending)
+        for each in scenario.expected
+    ]
+
+
+def test_every_journey_has_scenarios() -> None:
+    assert len(SCENARIOS) >= 35
+    assert [name for name, each in LOADED.journeys.items() if not each.scenarios] == []
+
+
+@pytest.mark.parametrize(("journey", "scenario"), SCENARIOS)
+def test_the_simulator_gives_what_the_scenario_says(
+    journey: LoadedJourney, scenario: Scenario
+) -> None:
+    lines = play(journey, LOADED.policy, scenario.calls, scenario.until)
+    assert told(lines) == expected(scenario)
+    assert [line.at for line in lines if isinstance(line, LifeLine) and line.ending is None]
+
+
+@pytest.mark.parametrize(("journey", "scenario"), SCENARIOS)
+async def test_a_real_server_with_skipped_time_gives_the_same(
+    journey: LoadedJourney, scenario: Scenario
+) -> None:
+    real = await rehearse(journey, LOADED.policy, scenario.calls, scenario.until)
+    assert told(real) == expected(scenario)
+    assert real == play(journey, LOADED.policy, scenario.calls, scenario.until)
