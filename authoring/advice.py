@@ -17,12 +17,29 @@ def advise(journey: Journey, source: Source) -> None:
             "`ends_at: start + 90 days`",
         )
     for index, step in enumerate(journey.steps):
+        if carried := _not_carried_yet(step):
+            source.warn(
+                ("steps", index),
+                f"`{step.id}`: {carried} is understood and simulated, but nothing carries it yet: "
+                "in production the step ends as `provider_down` after its grace",
+            )
         if step.offer is not None and not journey.goal:
             source.warn(
                 ("steps", index, "offer"),
                 f"`{step.id}` makes an offer in a journey without a `goal`, so those who bought "
                 "get it too, and nobody learns whether it works: add `goal`",
             )
+
+
+def _not_carried_yet(step: Step) -> str | None:
+    """What this version only decides; the adapters for it come with the other channels."""
+    if step.call is not None:
+        return "`call`"
+    if step.set is not None:
+        return "`set`"
+    if step.channels is not None and "email" not in step.channels:
+        return f"sending by {' or '.join(step.channels)}"
+    return None
 
 
 def _may_wait_for_ever(journey: Journey) -> Iterator[Step]:
