@@ -219,7 +219,6 @@ def test_what_a_step_names_must_exist(write: Write, step: str, wrong: str) -> No
     "step",
     [
         "- {send: tip, id: t2, at: start, channels: [sms, email]}",
-        "- {call: crm, at: start}",
         "- {id: v, at: start, variants: {a: tip, b: {send: thanks, weight: 2}}}",
         "- {send: tip, id: t2, at: start, topic: news}",
         "- {send: tip, id: t2, at: start, when: \"sent('tip') and not clicked('thanks')\"}",
@@ -231,6 +230,19 @@ def test_what_a_step_names_must_exist(write: Write, step: str, wrong: str) -> No
 )
 def test_what_exists_may_be_named(write: Write, step: str) -> None:
     assert load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "what"),
+    [
+        ("- {call: crm, at: start}", "`call`"),
+        ("- {id: mark, set: {seen: true}, at: start}", "`set`"),
+        ("- {send: tip, id: t2, at: start, channels: [sms]}", "sending by sms"),
+    ],
+)
+def test_what_nothing_carries_yet_is_a_warning(write: Write, step: str, what: str) -> None:
+    [warning] = load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings
+    assert f"{what} is understood and simulated, but nothing carries it yet" in warning.message
 
 
 def test_where_of_the_journeys_own_keys_is_checked(write: Write) -> None:
