@@ -92,6 +92,7 @@ async def accept_in(
         for call in sorted(mine, key=lambda call: call.at):
             await _take(carrier, person, call, said or Said())
             person.waiting.discard(call.message_id)
+    await carrier.writing.write()
     return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 
 
@@ -190,7 +191,7 @@ async def _created(
         event=BuiltInEvent.CUSTOMER_CREATED,
         kind=EventKind.SYSTEM,
     )
-    await events.accept(carrier.session, [_event_row(created, carrier.received_at)])
+    carrier.writing.add_event(_event_row(created, carrier.received_at))
     await carrier.route(person, created)
 
 

@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.conditions import NotedConditions
 from api.people import Person
 from api.services import Services
+from api.writing import Writing
 from engine.calls import Call, Track
 from engine.enrollment import Notice
+from engine.events import is_reserved
 from engine.gate import PastEvent, matches
 from engine.keys import enrollment_id
 from engine.machine import Machine
@@ -26,10 +28,10 @@ from engine.reasons import Ending
 from engine.routing import Convert, Effect, Enroll, Enrolled, Refuse, Tell, route_track
 from engine.sampling import held_out
 from engine.values import at_path
-from store import enrollments, events, outbox
+from store import enrollments, events
 from store.activity import last_activity
 from store.journeys import Published
-from store.tables import Enrollment, OutboxKind
+from store.tables import Enrollment, OutboxKind, OutboxRow
 
 # What a column of NUMERIC(18, 4) can hold.
 _MOST_MONEY = Decimal(10) ** 14
@@ -53,6 +55,7 @@ class Carrier:
         self.services = services
         self.published = published
         self.received_at = received_at
+        self.writing = Writing(session)
         self.enrolled: list[str] = []
         self.carried = 0
         self._conditions = conditions
@@ -114,9 +117,8 @@ class Carrier:
             holdout=self._is_held_out(person, effect),
             input=given.model_dump(mode="json"),
         )
-        inserted = await enrollments.insert(self.session, row)
-        assert inserted, f"{row.id} exists, though its customer is locked and it is not theirs"
-        await self.put_out(person, OutboxKind.START, row.id, {})
+        self.writing.add_enrollment(row)
+        self._put_out(person, OutboxKind.START, row.id, {})
         begun = Enrolled(
             id=row.id,
             journey=journey,
@@ -130,17 +132,20 @@ class Carrier:
         await self._catch_up(person, begun)
         return row.id
 
-    async def put_out(
+    def _put_out(
         self, person: Person, kind: OutboxKind, enrollment: str, payload: dict[str, Any]
     ) -> None:
         """Have Temporal hear of it."""
-        await outbox.append(
-            self.session,
-            customer_id=person.row.id,
-            kind=kind,
-            payload=payload,
-            at=self.services.wall(),
-            enrollment_id=enrollment,
+        now = self.services.wall()
+        self.writing.add_outbox(
+            OutboxRow(
+                customer_id=person.row.id,
+                kind=kind,
+                payload=payload,
+                created_at=now,
+                not_before_at=now,
+                enrollment_id=enrollment,
+            )
         )
         self.carried += 1
 
@@ -176,8 +181,9 @@ class Carrier:
         journey = begun.journey
         names = {match.event for match in (*journey.goal, *journey.ends_on)}
         names |= {m.event for step in journey.steps for m in step.after_event or ()}
-        if not names:
-            return
+        seen_at = person.row.last_seen_at
+        if (seen_at is None or seen_at <= begun.start_at) and not any(map(is_reserved, names)):
+            return  # nothing of the customer's own came after it: the usual case, for free
         for event in await events.happened(self.session, person.row.id, names, begun.start_at):
             if event.message_id == begun.start_event_id or event.message_id in person.waiting:
                 continue
@@ -196,10 +202,11 @@ class Carrier:
             await self.carry_out(person, track, effects)
 
     async def _tell(self, person: Person, enrollment: str, notice: Notice, cause: Call) -> None:
-        await self.put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"))
+        self._put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"))
         if notice.ending is None:
             return
         told = person.enrollment(enrollment)
+        await self.writing.write_enrollments()
         await enrollments.close(self.session, enrollment, notice.ending, notice.at, notice.name)
         person.close(enrollment, notice.ending, notice.at)
         if notice.ending is Ending.CONVERTED and isinstance(cause, Track):

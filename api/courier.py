@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -97,6 +97,10 @@ class Courier:
             return _meaning(row, error)
         except TimeoutError:
             return Trouble(f"no answer within {self.longest}")
+        except (RPCTimeoutOrCancelledError, RuntimeError) as error:
+            # An Update that no worker takes, and a client that can't make its first
+            # connection: as long as either is away, nothing is wrong with the row.
+            return Trouble(f"{type(error).__name__}: {error}")
         except Exception as error:
             # Recorded with the row, logged, and put aside in the end: one row that trips
             # over a bug must not stop the others.

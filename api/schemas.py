@@ -90,7 +90,13 @@ def _error(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": ERROR}}}
 
 
+_SUCCESS = {"type": "object", "properties": {"success": {"type": "boolean", "const": True}}}
+
 INGEST_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Written for good; a repeat is answered so too.",
+        "content": {"application/json": {"schema": _SUCCESS}},
+    },
     400: _error("The call can't be accepted as it is."),
     401: _error("No valid key."),
     413: _error("More than 32 KB a call, 500 KB or 2,500 calls a request."),

@@ -9,31 +9,10 @@ from dataclasses import dataclass
 from engine.reasons import Decision, Reason
 from store.tables import Customer
 
-_REASONS = {
-    Reason.ANCHOR_NOT_SENT: "The step it counts from was not sent.",
-    Reason.ANCHOR_MISSING: "The date it counts from is missing or can't be read.",
-    Reason.EXPIRED: "Its time had passed by more than its grace when it came up.",
-    Reason.UNLESS: "An event that calls this step off had happened.",
-    Reason.CONDITION: "Its condition was not met.",
-    Reason.HOLDOUT: "The customer is in the holdout, who get nothing but are measured.",
-    Reason.NO_CONSENT: "The customer never agreed to this topic.",
-    Reason.UNSUBSCRIBED: "The customer has unsubscribed.",
-    Reason.SUPPRESSED: "Nothing is sent to this address: it bounced, or complained.",
-    Reason.NO_ADDRESS: "There is no address to send it to.",
-    Reason.INVALID_ADDRESS: "The address can't be one.",
-    Reason.QUIET_HOURS: "Quiet hours lasted beyond its grace.",
-    Reason.CAPPED: "The customer had as many messages as the caps allow, beyond its grace.",
-    Reason.PROVIDER_REFUSED: "The provider refused it for good.",
-    Reason.SKIPPED: "A person skipped it.",
-    Reason.STOPPED: "It was stopped on its way.",
-    Reason.TEMPLATE_ERROR: "Its template or condition was broken until its grace was over.",
-    Reason.PROVIDER_DOWN: "The provider could not be reached until its grace was over.",
-}
-
 
 def reason_in_words(reason: Reason) -> str:
     """Why a step was not sent, as a sentence."""
-    return _REASONS[reason]
+    return reason.sentence
 
 
 def decision_in_words(decision: Decision | None, reason: Reason | None) -> str:

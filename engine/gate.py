@@ -117,6 +117,20 @@ def decide(occasion: Occasion, customer: Customer, policy: Policy, evaluate: Eva
     )
 
 
+def refusal(
+    occasion: Occasion, customer: Customer, policy: Policy, channel: str, address: str
+) -> Reason | None:
+    """Why a message that may be out already must not be handed over again; None if it may.
+
+    What is asked before every further attempt: not what the customer did meanwhile, but
+    whether they may still be written to.
+    """
+    topic = occasion.journey.topic_of(occasion.step)
+    if topic is not None and (refused := _consent(customer, policy, channel, topic)):
+        return refused
+    return Reason.SUPPRESSED if customer.suppressed(channel, address) else None
+
+
 def choose_message(occasion: Occasion, customer_id: str) -> str:
     """The message folder of the step: its own, or the variant drawn for this enrollment."""
     step = occasion.step

@@ -6,7 +6,9 @@ what changed. A step is planned anew from all that is known (`plan`), and what c
 laid beside what was pending.
 """
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from engine import plan
 from engine.definition import Journey, Step
@@ -173,9 +175,9 @@ class Ledger:
         """One less, whatever has become of it."""
         self.become(pending=tuple(p for p in self.state.pending if not _same(p, pending)))
 
-    def replace(self, pending: Pending, **changes: object) -> Pending:
+    def replace(self, pending: Pending, **changes: Any) -> Pending:
         """The same occurrence with something about it changed; returned as it is now."""
-        new = pending.model_copy(update=changes)
+        new = replace(pending, **changes)
         kept = self.state.pending
         self.become(pending=tuple(new if _same(p, pending) else p for p in kept))
         return new

@@ -107,6 +107,8 @@ class DeliverOrder(_Value):
         They are worked out for a message that goes out. One that doesn't may settle other
         steps with it, or (`expired`) leave its own step open for an anchor that moves on.
         """
+        if self.settle_only:
+            return False  # something else has happened since
         if outcome.decision is not Decision.NOT_SENT:
             return True
         return self.holds_if_not_sent and outcome.reason is not Reason.EXPIRED

@@ -7,7 +7,7 @@ same occurrence only while its cause does.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from engine.anchors import anchor_value, exists_from, raw_anchor, resolved, state_zone
@@ -74,7 +74,7 @@ def fired(
     except OutOfRange:
         return None
     pending = _pending(step, event_id, due_at, since, state)
-    return pending.model_copy(update={"event_id": event_id, "event": event, "anchor_at": at})
+    return replace(pending, event_id=event_id, event=event, anchor_at=at)
 
 
 def settlements(step: Step, state: State) -> list[Settlement]:
@@ -209,7 +209,7 @@ def _after_idle(
     except OutOfRange:
         return None
     pending = _pending(step, spell, due_at, since, state)
-    return pending.model_copy(update={"idle_since": last, "spell_settled": is_check})
+    return replace(pending, idle_since=last, spell_settled=is_check)
 
 
 def _fired_again(step: Step, state: State, since: datetime) -> Iterator[Pending]:

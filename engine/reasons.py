@@ -55,7 +55,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.SKIPPED: "A person skipped it.",
     Reason.STOPPED: "It was stopped on its way out.",
     Reason.TEMPLATE_ERROR: "Its text or its condition was broken until its grace was over.",
-    Reason.PROVIDER_DOWN: "The provider could not be reached until its grace was over.",
+    Reason.PROVIDER_DOWN: "No provider took it until its grace was over.",
 }
 
 

@@ -13,6 +13,24 @@ async def record(session: AsyncSession, entry: AuditEntry) -> None:
     await session.flush()
 
 
+async def record_once(session: AsyncSession, entry: AuditEntry) -> bool:
+    """Write an entry that may be told twice; False if it is there already."""
+    there = await session.scalar(
+        select(col(AuditEntry.id))
+        .where(
+            col(AuditEntry.enrollment_id) == entry.enrollment_id,
+            col(AuditEntry.actor) == entry.actor,
+            col(AuditEntry.action) == entry.action,
+            col(AuditEntry.at) == entry.at,
+        )
+        .limit(1)
+    )
+    if there is not None:
+        return False
+    await record(session, entry)
+    return True
+
+
 async def newest(
     session: AsyncSession,
     *,

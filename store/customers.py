@@ -51,6 +51,16 @@ async def lock(session: AsyncSession, customer_id: str, at: datetime) -> Custome
     return customer
 
 
+async def hold(session: AsyncSession, customer_id: str) -> None:
+    """Lock a customer who exists until the transaction ends, without reading the row.
+
+    For those who read it afterwards, together with others, or not at all.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        found = select(col(Customer.id)).where(col(Customer.id) == customer_id)
+        await session.execute(found.with_for_update())
+
+
 async def lock_many(
     session: AsyncSession, customer_ids: Collection[str], at: datetime
 ) -> dict[str, Customer]:

@@ -95,23 +95,29 @@ async def publish(
     return published, True
 
 
+# Of the newest publication, what tells it from others; the rest is read once a process.
+NEWEST = (
+    select(
+        col(Publication.id),
+        col(Publication.at),
+        col(Publication.by),
+        col(Publication.content_hash),
+    )
+    .order_by(col(Publication.id).desc())
+    .limit(1)
+)
+
+
 async def newest_publication(session: AsyncSession) -> Published | None:
     """What is published now; None if nothing ever was."""
-    row = (
-        await session.execute(
-            select(
-                col(Publication.id),
-                col(Publication.at),
-                col(Publication.by),
-                col(Publication.content_hash),
-            )
-            .order_by(col(Publication.id).desc())
-            .limit(1)
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    number, at, by, content_hash = row
+    row = (await session.execute(NEWEST)).one_or_none()
+    return None if row is None else await publication_of(session, *row)
+
+
+async def publication_of(
+    session: AsyncSession, number: int | None, at: datetime, by: str, content_hash: str
+) -> Published:
+    """The publication that a row of `NEWEST` tells of."""
     assert number is not None  # a row that was read has its number
     content = _contents.get(content_hash)
     if content is None:

@@ -6,7 +6,7 @@ stored bytes, which only `get_by_key` reads. `sent` includes `unknown` wherever 
 
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -65,6 +65,35 @@ async def note_error(session: AsyncSession, key: str, error: str) -> None:
         update(Message)
         .where(col(Message.key) == key, col(Message.decision).is_(None))
         .values(last_error=error)
+    )
+
+
+async def release(session: AsyncSession, key: str, error: str) -> None:
+    """The latest attempt certainly sent nothing, so it does not count.
+
+    If it was the only one, the claim is not ambiguous any more.
+    """
+    is_only_one = col(Message.attempts) <= 1
+    await session.execute(
+        update(Message)
+        .where(col(Message.key) == key, col(Message.decision).is_(None))
+        .values(
+            attempts=Message.attempts - 1,
+            claimed_at=case((is_only_one, None), else_=col(Message.claimed_at)),
+            first_claimed_at=case((is_only_one, None), else_=col(Message.first_claimed_at)),
+            last_error=error,
+        )
+    )
+
+
+async def withdraw(session: AsyncSession, key: str) -> None:
+    """Take back a claim that no provider has, as if it had never been made."""
+    await session.execute(
+        delete(Message).where(
+            col(Message.key) == key,
+            col(Message.decision).is_(None),
+            col(Message.claimed_at).is_(None),
+        )
     )
 
 

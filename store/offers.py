@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,6 +16,11 @@ async def issue(session: AsyncSession, offer: Offer) -> Offer:
     kept = await of_message(session, offer.message_key)
     assert kept is not None  # ours, or that of an attempt before
     return kept
+
+
+async def withdraw(session: AsyncSession, message_key: str) -> None:
+    """Take back the offer of a message that certainly never went out."""
+    await session.execute(delete(Offer).where(col(Offer.message_key) == message_key))
 
 
 async def of_message(session: AsyncSession, message_key: str) -> Offer | None:

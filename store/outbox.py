@@ -6,16 +6,16 @@ customer can be taken. A row that must wait holds up its customer's later rows; 
 is put aside for a person and holds up nothing. All times are wall time.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from store.inserting import values_of
 from store.tables import OutboxKind, OutboxRow
 
 # How long a taken row belongs to its dispatcher. Longer than a call to Temporal may last
@@ -55,6 +55,13 @@ async def append(
     return row
 
 
+async def append_all(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
+    """Add rows of locked customers; their sequence is their order here."""
+    if rows:
+        # Without RETURNING: so both drivers send them one after the other, in this order.
+        await session.execute(insert(OutboxRow), [values_of(row) for row in rows])
+
+
 async def heads(
     session: AsyncSession, limit: int, now: datetime, lease: timedelta = LEASE
 ) -> list[OutboxRow]:
@@ -63,32 +70,20 @@ async def heads(
     They are this dispatcher's until `now + lease` once the transaction commits; then follow
     `mark_done`, `retry_later` or `park`, or another dispatcher takes them again.
     """
-    earlier = aliased(OutboxRow)
-    is_first = ~(
-        select(col(earlier.id))
-        .where(
-            col(earlier.customer_id) == col(OutboxRow.customer_id),
-            col(earlier.id) < col(OutboxRow.id),
-            col(earlier.done_at).is_(None),
-            col(earlier.parked_at).is_(None),
+    rows: list[OutboxRow] = []
+    after = 0
+    while len(rows) < limit:
+        firsts = await _free_firsts(session, after, limit, now)
+        rows += await _locked(session, firsts[: limit - len(rows)], now)
+        if len(firsts) < limit:
+            break
+        after = firsts[-1]  # another dispatcher was taking some of these: look further
+    if rows:
+        await session.execute(
+            update(OutboxRow)
+            .where(col(OutboxRow.id).in_([row.id for row in rows]))
+            .values(leased_until_at=now + lease)
         )
-        .exists()
-    )
-    leased_until = col(OutboxRow.leased_until_at)
-    statement = (
-        select(OutboxRow)
-        .where(*_pending(), is_first)
-        .where(col(OutboxRow.not_before_at) <= now)
-        .where(or_(leased_until.is_(None), leased_until <= now))
-        .order_by(col(OutboxRow.id))
-        .limit(limit)
-        # Two that look at once: the second passes over what the first is taking.
-        .with_for_update(skip_locked=True, of=OutboxRow)
-    )
-    rows = list(await session.scalars(statement))
-    for row in rows:
-        row.leased_until_at = now + lease
-    await session.flush()
     return rows
 
 
@@ -166,6 +161,41 @@ async def backlog(session: AsyncSession) -> Backlog:
         select(func.count()).select_from(OutboxRow).where(col(OutboxRow.parked_at).is_not(None))
     )
     return Backlog(pending=pending, oldest_at=oldest_at, parked=put_aside or 0)
+
+
+async def _free_firsts(session: AsyncSession, after: int, limit: int, now: datetime) -> list[int]:
+    """The first pending row of each customer of whom none is leased or has to wait.
+
+    One pass over what is pending, without a join: PostgreSQL's planner takes an outbox that
+    was empty a minute ago to be empty still, and joins it with itself row by row.
+    """
+    first = func.min(col(OutboxRow.id))
+    leased_until = func.max(col(OutboxRow.leased_until_at))
+    found = await session.scalars(
+        select(first)
+        .where(*_pending())
+        .group_by(col(OutboxRow.customer_id))
+        .having(first > after)
+        .having(func.max(col(OutboxRow.not_before_at)) <= now)
+        .having(or_(leased_until.is_(None), leased_until <= now))
+        .order_by(first)
+        .limit(limit)
+    )
+    return [number for number in found if number is not None]
+
+
+async def _locked(session: AsyncSession, row_ids: list[int], now: datetime) -> list[OutboxRow]:
+    """Those of the rows that are still free, locked until the transaction ends."""
+    leased_until = col(OutboxRow.leased_until_at)
+    found = await session.scalars(
+        select(OutboxRow)
+        .where(col(OutboxRow.id).in_(row_ids), *_pending())
+        .where(or_(leased_until.is_(None), leased_until <= now))
+        .order_by(col(OutboxRow.id))
+        # Two that look at once: the second passes over what the first is taking.
+        .with_for_update(skip_locked=True)
+    )
+    return list(found)
 
 
 def _pending() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from engine.addresses import ascii_email
 from store.inserting import insert_into, values_of
 from store.tables import Suppression
 
@@ -14,9 +15,10 @@ def normal_address(address: str) -> str:
     """The form in which two spellings of one address are the same.
 
     The local part of a mail address may differ by case in theory (RFC 5321, 2.4); no
-    provider in use does so, and writing to one who complained is the worse mistake.
+    provider in use does so, and writing to one who complained is the worse mistake. A domain
+    in other letters is the same in punycode, which is how it comes back in a bounce.
     """
-    return address.strip().casefold()
+    return (ascii_email(address) or address.strip()).casefold()
 
 
 async def add(session: AsyncSession, suppression: Suppression) -> bool:

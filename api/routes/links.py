@@ -39,7 +39,8 @@ class _Link:
     title: str | None
 
 
-@router.api_route("/{token}", methods=["GET", "HEAD"], response_class=HTMLResponse)
+@router.head("/{token}", include_in_schema=False)
+@router.get("/{token}", response_class=HTMLResponse)
 async def ask(token: str, services: Given) -> HTMLResponse:
     """A page that asks; nothing changes."""
     link = await _opened(services, token)

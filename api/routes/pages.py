@@ -143,14 +143,14 @@ async def enrollment_list(
     visitor: Visitor,
     journey: str = "",
     customer: str = "",
-    state: EnrollmentState | str = "",
+    state: str = "",
     number: Page = 1,
 ) -> HTMLResponse:
     """Who is or was in which journey, and what comes next."""
     which = Filter(
         journey=journey or None,
         customer_id=customer or None,
-        state=state if isinstance(state, EnrollmentState) else None,
+        state=EnrollmentState(state) if state in list(EnrollmentState) else None,
     )
     async with services.database.reading() as session:
         rows = await enrollments.found(session, which, _PER_PAGE + 1, (number - 1) * _PER_PAGE)
@@ -161,7 +161,7 @@ async def enrollment_list(
         journeys=sorted({name for name, _ in counts}),
         states=list(EnrollmentState),
         counts=counts,
-        chosen={"journey": journey, "customer": customer, "state": str(state)},
+        chosen={"journey": journey, "customer": customer, "state": state},
         number=number,
         has_more=len(rows) > _PER_PAGE,
         now=services.now(),

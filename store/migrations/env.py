@@ -12,7 +12,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Table.metadata,
     render_as_batch=True,  # SQLite can't alter most of a table: Alembic copies it then
-    transactional_ddl=True,  # also on SQLite, whose transactions we begin ourselves
 )
 with context.begin_transaction():
     context.run_migrations()

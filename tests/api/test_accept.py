@@ -367,3 +367,16 @@ async def test_accepting_wakes_the_dispatcher_only_when_there_is_something_to_ca
     assert not published.woken.is_set()
     await take(published, track("trial_started"))
     assert published.woken.is_set()
+
+
+async def test_an_event_of_the_same_batch_is_told_once_to_one_that_begins_late(
+    services: Services,
+) -> None:
+    step = {"send": "welcome", "after_event": "upgraded"}
+    await publish(services.database, trial(steps=[step]))
+    await take(services, track("upgraded", A_DAY + 3 * HOUR), track("app_opened", A_DAY + 4 * HOUR))
+    late = track("trial_started", A_DAY), track("upgraded", A_DAY + HOUR)
+    await accept(services, late, A_DAY + 5 * HOUR)
+    rows = await outbox(services.database)
+    assert [row.kind for row in rows] == [OutboxKind.START, OutboxKind.SIGNAL, OutboxKind.SIGNAL]
+    assert len({row.payload["event_id"] for row in rows[1:]}) == 2

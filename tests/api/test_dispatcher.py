@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
@@ -181,6 +181,31 @@ async def test_an_error_nobody_has_foreseen_is_tried_often_and_then_put_aside(
     async with published.database.reading() as session:
         (parked,) = await rows.parked(session)
     assert parked.parked_reason == "KeyError: 'a bug'"
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        rpc_error(RPCStatusCode.UNAVAILABLE),
+        WorkflowUpdateRPCTimeoutOrCancelledError(),
+        RuntimeError("Failed client connect: nobody listens"),
+    ],
+    ids=["server", "worker", "first connection"],
+)
+async def test_however_long_an_outage_lasts_nothing_is_put_aside(
+    published: Services,
+    dispatcher: Dispatcher,
+    temporal: FakeTemporal,
+    wall: Wall,
+    outage: Exception,
+) -> None:
+    await take(published, track("trial_started"))
+    temporal.fails = lambda asked: outage
+    for _ in range(30):
+        await dispatcher.drain()
+        wall.pass_(LONG)
+    temporal.fails = lambda asked: None
+    assert await dispatcher.drain() == 1
 
 
 async def test_a_declined_skip_is_undone_in_the_store_and_told_in_the_audit_log(

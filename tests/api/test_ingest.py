@@ -204,11 +204,12 @@ async def test_the_senders_clock_is_corrected(
 async def test_many_requests_for_one_customer_at_once_all_count(
     client: httpx.AsyncClient, services: Services
 ) -> None:
+    def batch(number: int) -> dict[str, Any]:
+        pair = [call("a", messageId=f"a{number}"), call("b", userId="c2", messageId=f"b{number}")]
+        return {"batch": pair if number % 2 else pair[::-1]}
+
     answers = await asyncio.gather(
-        *(
-            client.post("/v1/batch", json={"batch": [call("a"), call("b", userId="c2")]})
-            for _ in range(20)
-        )
+        *(client.post("/v1/batch", json=batch(number)) for number in range(20))
     )
     assert {answer.status_code for answer in answers} == {200}
     assert len(await names(services.database)) == 40

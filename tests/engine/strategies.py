@@ -80,7 +80,7 @@ _dates = st.sampled_from(
     ]
 )
 _durations = st.sampled_from(["0 minutes", "30 minutes", "1 day", "2 days", "5 days", "1 month"])
-_spans = st.sampled_from(["2 hours", "1 day", "3 days", "10 days"])
+_spans = st.sampled_from(["12 hours", "1 day", "3 days", "10 days"])
 
 
 @st.composite

@@ -35,6 +35,14 @@ def test_a_zone_change_to_the_east_sends_nothing_twice_on_one_local_date() -> No
     assert all(decision == "sent" for _, decision, _ in one.told)
 
 
+def test_a_zone_change_to_the_west_does_not_bring_an_earlier_date_up() -> None:
+    began = utc(2026, 11, 23, 11, 30)  # already the 24th in Auckland
+    daily = {"id": "a", "at": "start at 09:00", "repeat": "daily"}
+    one = Enrolled(daily, at=began, zone="Pacific/Auckland").until(began + 12 * HOUR)
+    one.moves(began + 12 * HOUR, zone="America/Los_Angeles").until(began + 4 * DAY)
+    assert [s.occurrence[-2:] for s in one.machine.state.settled] == ["24", "25", "26"]
+
+
 def test_a_birthday_comes_every_year_from_the_start_on() -> None:
     one = Enrolled(
         {"id": "a", "at": "customer.birthday at 09:00", "repeat": "yearly"},

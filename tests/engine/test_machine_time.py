@@ -265,6 +265,14 @@ def test_an_idle_check_that_comes_late_settles_nothing_twice() -> None:
     assert one.asked[-1].until > START + 38 * DAY
 
 
+def test_an_idle_check_answered_as_sent_settles_nothing_twice() -> None:
+    one = Enrolled(DEMO | {"repeat": True}).until(START + 11 * DAY)
+    check = one.take(START + 20 * DAY)
+    assert check.spell_settled
+    assert one.answer(check, SENT).told == [("demo", "sent", START + 10 * DAY)]
+    assert one.next_at == START + 30 * DAY
+
+
 def test_a_spell_that_ended_during_a_pause_is_found_after_it() -> None:
     one = Enrolled(DEMO | {"repeat": True})
     one.used = [START + 12 * DAY]
@@ -387,8 +395,14 @@ def test_after_an_outage_across_the_end_nothing_goes_out() -> None:
     assert (one.told, one.ending) == ([], (Ending.COMPLETED, START + 50 * HOUR))
 
 
+def test_what_expired_before_the_end_is_told_even_after_an_outage_across_both() -> None:
+    one = Enrolled(TIP, DEMO, ends_at="start + 5 days").wake(START + 6 * DAY)
+    assert one.told == [("tip", Reason.EXPIRED, START + 2 * DAY)]
+    assert one.ending == (Ending.COMPLETED, START + 5 * DAY)
+
+
 def test_a_wake_up_a_little_late_at_the_end_still_sends() -> None:
-    one = Enrolled(TIP, DEMO, ends_at="start + 2 days").wake(START + 2 * DAY + 30 * MINUTE / 30)
+    one = Enrolled(TIP, DEMO, ends_at="start + 2 days").wake(START + 2 * DAY + MINUTE)
     assert one.told == [("tip", "sent", START + 2 * DAY)]
 
 

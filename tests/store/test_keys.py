@@ -39,9 +39,11 @@ async def test_a_revoked_key_is_refused(db: Database) -> None:
     row, key = await _create(db)
     assert row.id is not None
     async with db.transaction() as session:
+        assert await keys.get_valid(session, row.id) is not None
         assert await keys.revoke(session, row.id, NOON)
         assert not await keys.revoke(session, row.id, NOON + DAY)
         assert await keys.find_valid(session, key) is None
+        assert await keys.get_valid(session, row.id) is None
         (kept,) = await keys.every(session)
     assert kept.revoked_at == NOON
 

@@ -1,0 +1,47 @@
+"""What a request adds to the store, kept until its end and written together.
+
+A batch that enrolls a hundred customers is three statements so, and not three hundred. The
+one surprising fact: an enrollment that begins and ends in the same request must be written
+before it can be closed; whoever closes one asks for that first.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store import enrollments, events, outbox
+from store.tables import Enrollment, Event, OutboxRow
+
+
+class Writing:
+    """Rows to come, of one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._events: list[Event] = []
+        self._enrollments: list[Enrollment] = []
+        self._outbox: list[OutboxRow] = []
+
+    def add_event(self, row: Event) -> None:
+        """An event of our own; nothing in this request asks the store for it."""
+        self._events.append(row)
+
+    def add_enrollment(self, row: Enrollment) -> None:
+        """An enrollment that begins."""
+        self._enrollments.append(row)
+
+    def add_outbox(self, row: OutboxRow) -> None:
+        """Something Temporal must hear, after what was added before it."""
+        self._outbox.append(row)
+
+    async def write_enrollments(self) -> None:
+        """Have the rows of all enrollments there, to be changed."""
+        rows, self._enrollments = self._enrollments, []
+        written = await enrollments.insert_all(self._session, rows)
+        # Their customers are locked, and none of these was theirs.
+        assert len(written) == len(rows), "an enrollment exists that its customer does not have"
+
+    async def write(self) -> None:
+        """Write all that is left."""
+        await events.accept(self._session, self._events)
+        await self.write_enrollments()
+        await outbox.append_all(self._session, self._outbox)
+        self._events, self._outbox = [], []

@@ -1,0 +1,49 @@
+"""What `deliver` reads first, in one query: the enrollment, its customer, the message, and what
+is published.
+
+The one surprising fact: on PostgreSQL the lock must be a statement of its own, before this
+one. A `SELECT … FOR UPDATE` that had to wait reads the locked row afresh, but all rows joined
+to it as they were before: an enrollment that was closed meanwhile would still look open.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlmodel import col
+
+from store.journeys import NEWEST, Published, publication_of
+from store.tables import Customer, Enrollment, Message
+
+# Some kilobytes of definition, which only a start needs.
+_WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`message` is the row of the key asked for, if there is one."""
+
+    enrollment: Enrollment
+    customer: Customer
+    message: Message | None
+    published: Published
+
+
+async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | None:
+    """The rows as they are now; None if there is no such enrollment."""
+    newest = NEWEST.subquery()
+    statement = (
+        select(Enrollment, Customer, Message, newest)
+        .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
+        .join(newest, true())  # whoever is enrolled, something was published for them
+        .outerjoin(Message, col(Message.key) == key)
+        .where(col(Enrollment.id) == enrollment_id)
+        .options(_WITHOUT_INPUT)
+        .execution_options(populate_existing=True)
+    )
+    found = (await session.execute(statement)).one_or_none()
+    if found is None:
+        return None
+    enrollment, customer, message, *head = found
+    return Rows(enrollment, customer, message, await publication_of(session, *head))
