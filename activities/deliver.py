@@ -3,37 +3,34 @@
 Rules for whoever edits this next:
 
 1. Nothing goes to a provider that has no claimed row, and what goes is the row's bytes.
-2. The verdict that counts is the one made under the customer's lock, in the transaction
+2. The verdict that counts is the one made while holding the customer, in the transaction
    that claims; the one before it only says what to word.
 3. A row with `claimed_at` and no decision is ambiguous: a provider may have it. Without
-   `claimed_at` it was certainly not sent. Whoever learns more writes it down at once.
+   `claimed_at` it certainly has not, and the claim can be taken back.
 4. Before every further attempt exit, consent and grace are asked again.
 5. Business outcomes are answers. `Trouble` alone is raised, and only before the deadline.
-6. Errors that Temporal will show never quote a customer's data.
+6. An ambiguous row is never left behind: whatever ends the delivery settles it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities import settle
-from activities.facts import Case, read_case
-from activities.providers.outcome import Accepted, Ambiguous, Mail, NotTaken, Provider, Refused
-from activities.settle import Trouble
-from activities.wording import UnsubscribeUrl, Worded, word
-from engine.clock import journey_time
+from activities.case import Case, read_case
+from activities.desk import Attempt, Desk, Trouble
+from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
+from activities.record import apply_report
+from activities.wording import Worded, word
+from engine.addresses import ascii_email
 from engine.enrollment import NotBefore, Outcome, Over, Settled
-from engine.gate import ConditionFailed, Go, Verdict, decide
-from engine.keys import message_key
+from engine.gate import ConditionFailed, Go, Verdict, decide, refusal
 from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
 from rendering.conditions import evaluate
 from rendering.errors import RenderingError
-from store import customers, messages, offers
-from store.database import Database
-from store.tables import EnrollmentState, Message
+from store import customers, enrollments, messages, offers
+from store.tables import Enrollment, EnrollmentState, Message
 
 # How long a paused enrollment, whose workflow has not heard of it yet, waits to ask again.
 _PAUSED_RETRY = timedelta(minutes=1)
@@ -43,129 +40,135 @@ _PAUSED_RETRY = timedelta(minutes=1)
 _MAX_WORDINGS = 5
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What `deliver` works with. Providers by channel."""
-
-    database: Database
-    providers: Mapping[str, Provider]
-    unsubscribe_url: UnsubscribeUrl
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt at one order. `now` is real time, `at` journey time."""
-
-    order: DeliverOrder
-    key: str
-    now: datetime
-    at: datetime
-
-    @property
-    def is_past_deadline(self) -> bool:
-        return self.at > self.order.delivery.until + self.order.tolerances.lateness
-
-
-async def deliver(desk: Desk, order: DeliverOrder, now: datetime) -> Outcome:
+async def deliver(desk: Desk, attempt: Attempt) -> Outcome:
     """One attempt. Raises Trouble to be tried again; settles the step at its deadline itself."""
-    delivery = order.delivery
-    key = message_key(order.report.enrollment_id, delivery.step, delivery.occurrence)
-    attempt = Attempt(order=order, key=key, now=now, at=journey_time(order.clock, now))
+    if attempt.order.settle_only:
+        return await _bring_to_end(desk, attempt)
     async with desk.database.reading() as session:
-        case = await read_case(session, order, key)
+        case = await read_case(session, desk, attempt)
     if case is None:
-        return Over(ending=Ending.CANCELLED, by="unknown to the store", at=delivery.at)
+        return _unknown_here(attempt.order)
     try:
         if case.message is None:
             return await _begin(desk, attempt, case)
         return await _go_on(desk, attempt, case)
     except (ConditionFailed, RenderingError) as error:
-        return await _trouble(desk, attempt, Reason.TEMPLATE_ERROR, str(error), None)
+        raise Trouble(Reason.TEMPLATE_ERROR, str(error)) from None
 
 
 async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """Decide, word, claim, send: the first attempt, and any before there is a claim."""
-    if attempt.order.settle_only:
-        return NotBefore()
+    late = _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
     for _ in range(_MAX_WORDINGS):
-        verdict = _stands(case) or _verdict(attempt, case)
+        verdict = _verdict(attempt, case, late)
         worded = None
         if isinstance(verdict, Go):
-            worded = word(case, verdict, attempt.key, desk.unsubscribe_url, attempt.at)
+            desk.provider(verdict.channel)  # or there is nobody to word it for
+            worded = word(case, verdict, attempt, desk.unsubscribe_url)
         async with desk.database.transaction() as session:
-            await customers.lock(session, case.customer.id, attempt.now)
-            fresh = await read_case(session, attempt.order, attempt.key)
-            assert fresh is not None  # enrollments are never deleted
+            fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
                 raise Trouble(Reason.PROVIDER_DOWN, "another attempt is under way")
-            again = _stands(fresh) or _verdict(attempt, fresh)
+            again = _verdict(attempt, fresh, late)
             if not isinstance(again, Go):
-                return await settle.without_send(session, attempt, fresh, again)
-            if worded is None or again != verdict or _reads_otherwise(case, fresh):
+                await settle.without_send(session, attempt, fresh, again)
+                return again
+            if worded is None or again != verdict or not case.reads_like(fresh):
                 case = fresh
                 continue
-            row = await _claim(session, attempt, fresh, again, worded, desk)
-        return await _send(desk, attempt, fresh, row)
+            row = await _claim(session, desk, attempt, fresh, again, worded)
+        return await hand_over(desk, attempt, fresh.enrollment, row)
     raise Trouble(Reason.PROVIDER_DOWN, "the customer's data keep changing")
 
 
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """An earlier attempt made a row: answer what it came to, or bring it to its end."""
     async with desk.database.transaction() as session:
-        await customers.lock(session, case.customer.id, attempt.now)
-        fresh = await read_case(session, attempt.order, attempt.key)
-        assert fresh is not None and fresh.message is not None  # rows are never deleted here
+        fresh = await _read_again(session, desk, attempt, case)
         row = fresh.message
-        if row.decision is not None:
+        if row is not None and row.decision is not None:
             return settle.answer_of(row)
-        outcome = await _may_not_repeat(session, desk, attempt, fresh, row)
-        if outcome is not None:
-            return outcome
-        row.claimed_at = attempt.now
-        row.attempts += 1
-    return await _send(desk, attempt, fresh, row)
+        if row is not None:
+            if is_ambiguous(row):
+                over = await _give_up(session, desk, attempt, fresh, row)
+            else:
+                over = await _reconsider(session, desk, attempt, fresh, row)
+            if over is not None:
+                return over
+    if row is None or not is_ambiguous(row):  # it was taken back
+        return await _begin(desk, attempt, fresh)
+    return await hand_over(desk, attempt, fresh.enrollment, row)
 
 
-async def _may_not_repeat(
+async def _give_up(
     session: AsyncSession, desk: Desk, attempt: Attempt, case: Case, row: Message
 ) -> Outcome | None:
-    """Why the row must not be handed to the provider (again); None if it may."""
-    ambiguous = row.claimed_at is not None
-    stands = _stands(case)
-    if ambiguous and not _can_repeat(desk, attempt, row):
-        return await settle.row(session, attempt, row, Decision.UNKNOWN)
-    if isinstance(stands, Over) or attempt.order.settle_only or attempt.is_past_deadline:
-        if ambiguous:
-            settled = await settle.row(session, attempt, row, Decision.UNKNOWN)
-        else:
-            settled = await settle.row(
-                session, attempt, row, Decision.NOT_SENT, Reason.PROVIDER_DOWN
+    """Leave an ambiguous row to a person; None if it may be handed over once more."""
+    stands = _stands(attempt, case)
+    assert row.channel is not None
+    assert row.address is not None
+    if (
+        stands is None
+        and not attempt.is_past_deadline
+        and is_repeatable(desk, row, attempt.now)
+        and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
+    ):
+        take_up(row, desk, attempt.now)
+        return None
+    settled = await settle.claimed(session, attempt, case.enrollment, row, Decision.UNKNOWN)
+    return stands if isinstance(stands, Over) else settled
+
+
+async def _reconsider(
+    session: AsyncSession, desk: Desk, attempt: Attempt, case: Case, row: Message
+) -> Outcome | None:
+    """Decide anew about a row that no provider has; None if it is handed over, or taken back."""
+    late = Reason.PROVIDER_DOWN if attempt.is_past_deadline else None
+    verdict = _verdict(attempt, case, late)
+    match verdict:
+        case Settled(reason=reason):
+            return await settle.claimed(
+                session, attempt, case.enrollment, row, Decision.NOT_SENT, reason
             )
-        return stands if isinstance(stands, Over) and not attempt.order.settle_only else settled
-    verdict = stands or _verdict(attempt, case)
-    if isinstance(verdict, Settled):
-        decision = Decision.UNKNOWN if ambiguous else Decision.NOT_SENT
-        return await settle.row(
-            session, attempt, row, decision, None if ambiguous else verdict.reason
-        )
-    return verdict if isinstance(verdict, NotBefore) else None
+        case Go() if _is_what_was_claimed(verdict, row):
+            take_up(row, desk, attempt.now)
+            return None
+    await settle.withdraw(session, row)
+    if isinstance(verdict, Go):
+        return None
+    await settle.without_send(session, attempt, case, verdict)
+    return verdict
 
 
-def _can_repeat(desk: Desk, attempt: Attempt, row: Message) -> bool:
-    """Whether handing it over again can't make a second message, or a second is allowed.
+async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
+    """The workflow has no more use for it: settle what may be out, take back what is not."""
+    report = attempt.order.report
+    async with desk.database.transaction() as session:
+        enrollment = await enrollments.get(session, report.enrollment_id)
+        if enrollment is None:
+            return NotBefore()
+        await customers.hold(session, enrollment.customer_id)
+        row = await messages.get_by_key(session, attempt.key)
+        if row is not None and row.decision is not None:
+            return settle.answer_of(row)
+        if row is not None and is_ambiguous(row):
+            return await settle.claimed(session, attempt, enrollment, row, Decision.UNKNOWN)
+        if row is not None:
+            await settle.withdraw(session, row)
+        await apply_report(session, enrollment, report, foretold=False)
+    return NotBefore()
 
-    With a key that the provider still knows it can't. Without, only a transactional message
-    is sent again: better twice than never.
-    """
-    remembers = desk.providers[row.channel or "email"].remembers_keys_for
-    if remembers is None:
-        return row.transactional
-    assert row.first_claimed_at is not None
-    return attempt.now - row.first_claimed_at < remembers
+
+async def _read_again(session: AsyncSession, desk: Desk, attempt: Attempt, case: Case) -> Case:
+    """The case as it is, and stays until the transaction ends."""
+    await customers.hold(session, case.customer.id)
+    fresh = await read_case(session, desk, attempt)
+    assert fresh is not None  # enrollments are never deleted
+    return fresh
 
 
 async def _claim(
-    session: AsyncSession, attempt: Attempt, case: Case, go: Go, worded: Worded, desk: Desk
+    session: AsyncSession, desk: Desk, attempt: Attempt, case: Case, go: Go, worded: Worded
 ) -> Message:
     delivery = attempt.order.delivery
     row = Message(
@@ -180,105 +183,72 @@ async def _claim(
         transactional=go.topic is None,
         message=go.message,
         content_hash=worded.content_hash,
-        address=go.address,
+        address=worded.mail.recipient,
         sender=worded.mail.sender,
         subject=worded.mail.subject,
         body=worded.mail.raw,
-        provider=desk.providers[go.channel].name,
-        claimed_at=attempt.now,
-        first_claimed_at=attempt.now,
-        attempts=1,
         decided_at=delivery.at,
         due_at=delivery.due_at,
         zone=delivery.zone,
     )
+    take_up(row, desk, attempt.now)
     claimed = await messages.claim(session, row)
-    assert claimed  # its absence was read under the customer's lock
+    assert claimed  # its absence was read while holding the customer
     if worded.offer is not None:
         await offers.issue(session, worded.offer)
     return row
 
 
-async def _send(desk: Desk, attempt: Attempt, case: Case, row: Message) -> Outcome:
-    """Hand the stored bytes over, and write down what became of it."""
-    assert row.body is not None and row.channel is not None
-    provider = desk.providers[row.channel]
-    mail = Mail(
-        key=row.key,
-        sender=row.sender or case.policy.sender.email,
-        recipient=row.address or "",
-        subject=row.subject or "",
-        raw=row.body,
-        customer_id=row.customer_id,
+def _is_what_was_claimed(go: Go, row: Message) -> bool:
+    return (go.channel, go.message, ascii_email(go.address)) == (
+        row.channel,
+        row.message,
+        row.address,
     )
-    try:
-        answer = await provider.send(mail)
-    except NotTaken as trouble:
-        await settle.release(desk.database, row, str(trouble))
-        return await _trouble(
-            desk,
-            attempt,
-            Reason.PROVIDER_DOWN,
-            f"{provider.name} did not take it",
-            trouble.retry_after,
-        )
-    except Ambiguous as trouble:
-        await settle.note(desk.database, row, str(trouble))
-        if _can_repeat(desk, attempt, row) and not attempt.is_past_deadline:
-            raise Trouble(Reason.PROVIDER_DOWN, f"{provider.name} gave no answer") from trouble
-        async with desk.database.transaction() as session:
-            await customers.lock(session, row.customer_id, attempt.now)
-            return await settle.row(session, attempt, row, Decision.UNKNOWN)
-    async with desk.database.transaction() as session:
-        await customers.lock(session, row.customer_id, attempt.now)
-        match answer:
-            case Accepted(provider_message_id=theirs):
-                return await settle.row(
-                    session, attempt, row, Decision.SENT, provider_message_id=theirs
-                )
-            case Refused() as refused:
-                return await settle.refused(session, attempt, row, refused)
 
 
-async def _trouble(
-    desk: Desk, attempt: Attempt, reason: Reason, what: str, retry_after: timedelta | None
-) -> Outcome:
-    """Be tried again, or, at the end of the step's grace, settle it with what held it up."""
-    if not attempt.is_past_deadline and not attempt.order.settle_only:
-        raise Trouble(reason, what, retry_after)
-    async with desk.database.transaction() as session:
-        fresh = await read_case(session, attempt.order, attempt.key)
-        assert fresh is not None
-        await customers.lock(session, fresh.customer.id, attempt.now)
-        if fresh.message is not None:
-            return await settle.row(session, attempt, fresh.message, Decision.NOT_SENT, reason)
-        verdict = Settled(decision=Decision.NOT_SENT, reason=reason)
-        return await settle.without_send(session, attempt, fresh, verdict)
-
-
-def _stands(case: Case) -> Over | NotBefore | Settled | None:
+def _stands(attempt: Attempt, case: Case) -> Over | NotBefore | Settled | None:
     """What people and events have said meanwhile, whether or not Temporal has heard of it."""
     enrollment = case.enrollment
     if enrollment.state is not EnrollmentState.OPEN:
-        assert enrollment.ending is not None and enrollment.ended_at is not None
-        return Over(ending=enrollment.ending, by=enrollment.ended_by, at=enrollment.ended_at)
+        return _over(enrollment)
     if case.step.id in enrollment.skipped_steps:
         return Settled(decision=Decision.NOT_SENT, reason=Reason.SKIPPED)
     if enrollment.paused_at is not None:
-        return NotBefore(until=case.occasion.delivery.at + _PAUSED_RETRY)
+        return NotBefore(until=max(case.at, attempt.at) + _PAUSED_RETRY)
     return None
 
 
-def _verdict(attempt: Attempt, case: Case) -> Verdict:
-    """The gate's verdict; a step that came up past its deadline has expired."""
-    if attempt.is_past_deadline:
-        return Settled(decision=Decision.NOT_SENT, reason=Reason.EXPIRED)
+def _over(enrollment: Enrollment) -> Over:
+    assert enrollment.ending is not None
+    assert enrollment.ended_at is not None
+    return Over(ending=enrollment.ending, by=enrollment.ended_by, at=enrollment.ended_at)
+
+
+def _unknown_here(order: DeliverOrder) -> Over:
+    """Its retention is over, or its start was rolled back: the store decides, not Temporal."""
+    return Over(ending=Ending.CANCELLED, by="unknown to the store", at=order.delivery.at)
+
+
+def _verdict(attempt: Attempt, case: Case, late: Reason | None) -> Verdict | Over:
+    """What stands, else why it is too late, else what the gate says."""
+    stands = _stands(attempt, case)
+    if stands is not None:
+        return stands
+    if late is not None:
+        return Settled(decision=Decision.NOT_SENT, reason=late)
     return decide(case.occasion, case.facts, case.policy, evaluate)
 
 
-def _reads_otherwise(worded: Case, fresh: Case) -> bool:
-    """Whether what the wording was made from has changed since."""
-    return (
-        worded.customer.traits != fresh.customer.traits
-        or worded.published.content_hash != fresh.published.content_hash
-    )
+def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
+    """`expired`, unless it still could not go out: then that is what held it up."""
+    try:
+        go = decide(case.occasion, case.facts, case.policy, evaluate)
+        if isinstance(go, Go):
+            desk.provider(go.channel)
+            word(case, go, attempt, desk.unsubscribe_url)
+    except (ConditionFailed, RenderingError):
+        return Reason.TEMPLATE_ERROR
+    except Trouble as trouble:
+        return trouble.reason
+    return Reason.EXPIRED

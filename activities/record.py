@@ -1,7 +1,8 @@
 """Writing down what the engine decided by itself, what comes next, and how it ended.
 
 A report rides on `deliver`, or comes by the activity `record`; either way repeating it
-changes nothing.
+changes nothing. What people did in the Temporal UI comes by `record` alone: its task is
+known by the time at which it was ordered, the same at every attempt.
 """
 
 from collections.abc import Iterable
@@ -12,23 +13,34 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from engine.enrollment import Settlement
 from engine.keys import message_key
 from engine.orders import Report
-from store import audit, enrollments, messages
+from store import audit, customers, enrollments, messages
+from store.database import Database
 from store.tables import AuditEntry, Enrollment, Message
+
+# Who did it, as far as the store can know: somebody in the Temporal UI.
+_ACTOR = "temporal"
+
+
+async def record(database: Database, report: Report, ordered_at: datetime) -> None:
+    """Write down what neither `deliver` nor the API has told the store."""
+    async with database.transaction() as session:
+        enrollment = await enrollments.get(session, report.enrollment_id)
+        if enrollment is None:
+            return
+        await customers.hold(session, enrollment.customer_id)
+        await apply_report(session, enrollment, report, foretold=True)
+        for order in report.by_hand:
+            await _by_hand(session, enrollment, order, ordered_at)
 
 
 async def apply_report(
-    session: AsyncSession, report: Report, now: datetime, *, foretold: bool
+    session: AsyncSession, enrollment: Enrollment, report: Report, *, foretold: bool
 ) -> None:
-    """Write a report down in a transaction that has locked the customer. `now` is wall time.
+    """Write a report down in a transaction that holds the customer.
 
     `foretold` says whether its `next` and `ended` came true; what was decided always is.
     """
-    enrollment = await enrollments.get(session, report.enrollment_id)
-    if enrollment is None:
-        return
     await _decisions(session, enrollment, report.decided)
-    for order in report.by_hand:
-        await _by_hand(session, enrollment, order, now)
     if not foretold:
         return
     if report.ended is not None:
@@ -60,20 +72,19 @@ async def _decisions(
 
 
 async def _by_hand(
-    session: AsyncSession, enrollment: Enrollment, order: str, now: datetime
+    session: AsyncSession, enrollment: Enrollment, order: str, ordered_at: datetime
 ) -> None:
     """An Update from the Temporal UI: our API has not seen it, so the store learns it here."""
+    entry = AuditEntry(
+        at=ordered_at,
+        actor=_ACTOR,
+        action=order,
+        enrollment_id=enrollment.id,
+        customer_id=enrollment.customer_id,
+    )
+    if not await audit.record_once(session, entry):
+        return
     if order == "pause":
-        await enrollments.pause(session, enrollment.id, now)
+        await enrollments.pause(session, enrollment.id, ordered_at)
     elif order == "resume":
         await enrollments.resume(session, enrollment.id)
-    await audit.record(
-        session,
-        AuditEntry(
-            at=now,
-            actor="temporal",
-            action=order,
-            enrollment_id=enrollment.id,
-            customer_id=enrollment.customer_id,
-        ),
-    )

@@ -1,44 +1,34 @@
-"""The ends a delivery can come to, each written down in the transaction that decides it."""
+"""The ends a delivery can come to, each written down in the transaction that decides it.
 
-from __future__ import annotations
+The transaction holds the customer. The surprising fact: a row that is `unknown` is not at its
+end; whoever learns more (an attempt that was taken for dead and was not) writes it down.
+"""
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities.case import Case
+from activities.desk import Attempt
+from activities.providers.outcome import Refused
 from activities.record import apply_report
-from engine.enrollment import NotBefore, Outcome, Over, Settled
+from engine.enrollment import NotBefore, Over, Settled
 from engine.localtime import next_opening, shift, zone
 from engine.orders import Next
 from engine.reasons import Decision, Reason
-from store import enrollments, messages, suppressions
-from store.database import Database
-from store.tables import Message, Suppression
-
-if TYPE_CHECKING:
-    from activities.deliver import Attempt
-    from activities.facts import Case
-    from activities.providers.outcome import Refused
-
-
-class Trouble(Exception):
-    """It can't be settled now, and will be tried again, not before `retry_after` if given."""
-
-    def __init__(self, reason: Reason, what: str, retry_after: timedelta | None = None) -> None:
-        super().__init__(what)
-        self.reason = reason
-        self.retry_after = retry_after
+from store import enrollments, messages, offers, suppressions
+from store.tables import Enrollment, Message, Suppression
 
 
 async def without_send(
     session: AsyncSession, attempt: Attempt, case: Case, verdict: Settled | NotBefore | Over
-) -> Outcome:
+) -> None:
     """The step is decided, or put off, without a message."""
-    report = attempt.order.report
+    report, delivery = attempt.order.report, attempt.order.delivery
+    foretold = isinstance(verdict, Settled) and attempt.order.foretells(verdict)
+    await apply_report(session, case.enrollment, report, foretold=foretold)
     match verdict:
         case Settled():
-            delivery = attempt.order.delivery
             decided = Message(
                 key=attempt.key,
                 enrollment_id=case.enrollment.id,
@@ -48,98 +38,109 @@ async def without_send(
                 occurrence=delivery.occurrence,
                 decision=verdict.decision,
                 reason=verdict.reason,
-                transactional=case.journey.topic_of(case.step) is None,
-                topic=case.journey.topic_of(case.step),
+                transactional=case.topic is None,
+                topic=case.topic,
                 decided_at=delivery.at,
                 due_at=delivery.due_at,
                 zone=delivery.zone,
             )
             await messages.claim(session, decided)
-            foretold = attempt.order.foretells(verdict)
-            await apply_report(session, report, attempt.now, foretold=foretold)
             if verdict.reason is Reason.SKIPPED:
                 await enrollments.unskip(session, case.enrollment.id, case.step.id)
         case NotBefore():
-            await apply_report(session, report, attempt.now, foretold=False)
             await _note_next(session, attempt, case, verdict)
         case Over():
-            await apply_report(session, report, attempt.now, foretold=False)
-    return verdict
+            pass  # how it ended is in the store already
 
 
-async def row(
+async def claimed(
     session: AsyncSession,
     attempt: Attempt,
-    claimed: Message,
+    enrollment: Enrollment,
+    row: Message,
     decision: Decision,
     reason: Reason | None = None,
+    *,
     provider_message_id: str | None = None,
+    error: str | None = None,
 ) -> Settled:
-    """Settle a claimed row, and write down what follows from it."""
-    await messages.settle(
+    """Settle a claimed row, and write down what follows from it. What is decided stays."""
+    mine = await messages.settle(
         session,
-        claimed.key,
+        row.key,
         decision,
         reason=reason,
         sent_at=attempt.now if decision is Decision.SENT else None,
         provider_message_id=provider_message_id,
+        error=error,
     )
-    sent = decision is not Decision.NOT_SENT
-    outcome = Settled(
-        decision=decision,
-        reason=reason,
-        channel=claimed.channel if sent else None,
-        message=claimed.message if sent else None,
-    )
+    if not mine:
+        return await _decided_before(session, row.key, decision, reason)
+    outcome = _outcome(row, decision, reason)
     foretold = attempt.order.foretells(outcome)
-    await apply_report(session, attempt.order.report, attempt.now, foretold=foretold)
+    await apply_report(session, enrollment, attempt.order.report, foretold=foretold)
+    if reason is Reason.SKIPPED:
+        await enrollments.unskip(session, enrollment.id, row.step)
     return outcome
 
 
 async def refused(
-    session: AsyncSession, attempt: Attempt, claimed: Message, answer: Refused
+    session: AsyncSession, attempt: Attempt, enrollment: Enrollment, row: Message, answer: Refused
 ) -> Settled:
     """The provider will never take it; an address that is bad is not written to again."""
-    if answer.bad_address and claimed.address is not None and claimed.channel is not None:
-        await suppressions.add(
-            session,
-            Suppression(
-                channel=claimed.channel,
-                address=claimed.address,
-                reason="refused",
-                at=attempt.now,
-                source=claimed.provider or "",
-            ),
+    if answer.bad_address:
+        assert row.address is not None  # it was handed over
+        assert row.channel is not None
+        suppression = Suppression(
+            channel=row.channel,
+            address=row.address,
+            reason="refused",
+            at=attempt.now,
+            source=row.provider or "",
         )
-    await messages.note_error(session, claimed.key, answer.detail)
-    return await row(session, attempt, claimed, Decision.NOT_SENT, Reason.PROVIDER_REFUSED)
-
-
-def answer_of(settled: Message) -> Settled:
-    """What a row that is settled answers, however often it is asked."""
-    assert settled.decision is not None
-    sent = settled.decision is not Decision.NOT_SENT
-    return Settled(
-        decision=settled.decision,
-        reason=settled.reason,
-        channel=settled.channel if sent else None,
-        message=settled.message if sent else None,
+        await suppressions.add(session, suppression)
+    return await claimed(
+        session,
+        attempt,
+        enrollment,
+        row,
+        Decision.NOT_SENT,
+        Reason.PROVIDER_REFUSED,
+        error=answer.detail,
     )
 
 
-async def release(database: Database, claimed: Message, error: str) -> None:
-    """It was certainly not sent: the claim stands, and is no longer ambiguous."""
-    async with database.transaction() as session:
-        kept = await messages.get_by_key(session, claimed.key)
-        if kept is not None and kept.decision is None:
-            kept.claimed_at = None
-            kept.last_error = error
+async def withdraw(session: AsyncSession, row: Message) -> None:
+    """Take back a claim that certainly came to nothing, as if it had never been made."""
+    await offers.withdraw(session, row.key)
+    await messages.withdraw(session, row.key)
 
 
-async def note(database: Database, claimed: Message, error: str) -> None:
-    """Keep what went wrong where people look for it."""
-    async with database.transaction() as session:
-        await messages.note_error(session, claimed.key, error)
+def answer_of(row: Message) -> Settled:
+    """What a row that is settled answers, however often it is asked."""
+    assert row.decision is not None
+    return _outcome(row, row.decision, row.reason)
+
+
+def _outcome(row: Message, decision: Decision, reason: Reason | None) -> Settled:
+    out = decision is not Decision.NOT_SENT
+    return Settled(
+        decision=decision,
+        reason=reason,
+        channel=row.channel if out else None,
+        message=row.message if out else None,
+    )
+
+
+async def _decided_before(
+    session: AsyncSession, key: str, decision: Decision, reason: Reason | None
+) -> Settled:
+    """Another attempt was faster. What it took for unknown is known now."""
+    if decision is not Decision.UNKNOWN:
+        await messages.resolve_unknown(session, key, decision, reason)
+    row = await messages.get_by_key(session, key)
+    assert row is not None  # rows that may have been sent are never deleted
+    return answer_of(row)
 
 
 async def _note_next(

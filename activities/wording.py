@@ -5,29 +5,28 @@ whatever is sent later is the claimed bytes.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from activities.facts import Case
+from activities.case import Case
+from activities.desk import Attempt, UnsubscribeUrl
 from activities.providers.outcome import Mail
+from engine.addresses import ascii_email
 from engine.gate import Go
 from engine.keys import message_id
 from engine.localtime import shift, zone
 from engine.policy import Sender
+from rendering.errors import MailRefused
 from rendering.mail import build_mail
 from rendering.messages import MessageContext, render_email
 from rendering.senders import compile_sender
 from store.tables import Offer
 
-# 31 letters and digits that no one mistakes for another; 8 of them give 39 bits, so that no
+# 32 letters and digits that no one mistakes for another; 8 of them give 40 bits, so that no
 # shop's till lets anyone guess one.
 _CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CODE_LENGTH = 8
-
-# Makes the link by which this customer leaves this topic.
-UnsubscribeUrl = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -39,37 +38,49 @@ class Worded:
     content_hash: str
 
 
-def word(case: Case, go: Go, key: str, unsubscribe_url: UnsubscribeUrl, now: datetime) -> Worded:
-    """Word the e-mail of a step. Raises RenderingError. `now` is journey time."""
+def word(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Worded:
+    """Word the e-mail of a step. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
-    offer = _offer(case, key)
+    offer = _offer(case, attempt.key)
     leave = unsubscribe_url(case.customer.id, go.topic) if go.topic is not None else None
     email = render_email(source, _context(case, sender, offer, leave))
-    headers = {}
-    if leave is not None:  # RFC 8058, section 3.1
-        headers["List-Unsubscribe"] = f"<{leave}>"
-        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    domain = case.policy.sender.email.rpartition("@")[2]
+    ours = _envelope("sender", case.policy.sender.email).rpartition("@")[2]
     raw = build_mail(
         email,
         sender_name=sender.name,
         sender_email=sender.email,
         recipient=go.address,
         reply_to=sender.reply_to,
-        message_id=message_id(key, domain),
-        date=now,
-        headers=headers,
+        message_id=message_id(attempt.key, ours),
+        date=attempt.at,
+        headers={} if leave is None else _one_click(leave),
     )
     mail = Mail(
-        key=key,
-        sender=sender.email,
-        recipient=go.address,
+        key=attempt.key,
+        sender=_envelope("sender", sender.email),
+        recipient=_envelope("recipient", go.address),
         subject=email.subject,
         raw=raw,
         customer_id=case.customer.id,
     )
     return Worded(mail=mail, offer=offer, content_hash=source.content_hash)
+
+
+def _envelope(role: str, address: str) -> str:
+    """The address as SMTP takes it."""
+    ascii_address = ascii_email(address)
+    if ascii_address is None:  # not quoted: it may be a customer's
+        raise MailRefused(f"the {role}'s address is not one that mail can be sent to")
+    return ascii_address
+
+
+def _one_click(leave: str) -> dict[str, str]:
+    """RFC 8058, section 3.1."""
+    return {
+        "List-Unsubscribe": f"<{leave}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None) -> MessageContext:
@@ -82,7 +93,7 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
         sender={"name": sender.name, "email": sender.email, "reply_to": sender.reply_to},
         policy={"postal_address": case.policy.postal_address},
         links={"unsubscribe": leave, "preferences": None},
-        now=case.occasion.delivery.at,
+        now=case.at,
         offer=None if offer is None else _spoken(offer),
         locale=_locale(case),
         default_locale=case.policy.locale,
@@ -120,7 +131,7 @@ def _offer(case: Case, key: str) -> Offer | None:
         step=case.step.id,
         percent=terms.percent,
         amount=terms.amount,
-        valid_until_at=shift(case.occasion.delivery.at, terms.valid.terms, tz),
+        valid_until_at=shift(case.at, terms.valid.terms, tz),
         message_key=key,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from activities.deliver import Desk
+from activities.desk import Desk
 from activities.providers.mailbox import MailboxProvider
 from activities.providers.outcome import Provider
 from activities.providers.resend import ResendProvider

@@ -4,13 +4,14 @@ The numbers were chosen by measuring (docs/decisions).
 """
 
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.activities import Activities
-from activities.deliver import Desk
+from activities.desk import Desk
 from workflows.enrollment import Enrollment
 
 # Our rooms and what they are made of are loaded once, not once a workflow. That switches off
@@ -43,10 +44,17 @@ def build_worker(
         task_queue=task_queue,
         workflows=[Enrollment],
         activities=[activities.deliver, activities.record],
-        workflow_runner=SandboxedWorkflowRunner(
+        graceful_shutdown_timeout=graceful_shutdown,
+        **worker_settings(),
+    )
+
+
+def worker_settings() -> dict[str, Any]:
+    """The settings that were chosen by measuring, as arguments of `Worker`."""
+    return {
+        "workflow_runner": SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
         ),
-        max_cached_workflows=MAX_CACHED_WORKFLOWS,
-        max_concurrent_activities=MAX_CONCURRENT_ACTIVITIES,
-        graceful_shutdown_timeout=graceful_shutdown,
-    )
+        "max_cached_workflows": MAX_CACHED_WORKFLOWS,
+        "max_concurrent_activities": MAX_CONCURRENT_ACTIVITIES,
+    }

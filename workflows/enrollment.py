@@ -19,12 +19,12 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from engine.clock import journey_time, real_span
-from engine.enrollment import Answer, Delivery, End, Input, NotBefore, Notice, Over, Wakeup
+from engine.enrollment import Answer, Delivery, End, Input, NotBefore, Notice, Over, Settled, Wakeup
 from engine.machine import Illegal
 from engine.orders import Carried, DeliverOrder, Next, Report, foretell
 from engine.progress import Progress, as_markdown, progress
 from engine.reasons import Decision, Ending
-from workflows.inbox import UPDATES, pinned_again, read_input, read_notice, read_order
+from workflows.inbox import pinned_again, read_input, read_notice, read_order
 from workflows.outgoing import Outgoing
 from workflows.policies import (
     MAX_SIGNALS,
@@ -35,6 +35,21 @@ from workflows.policies import (
 from workflows.timer import Timer
 
 _Arrival = Input | tuple[DeliverOrder, Answer] | Report
+
+
+def _for_people(name: str) -> Any:
+    """An Update for people. Of the class: six of its own would cost each enrollment 5 KB."""
+
+    def accept(enrollment: Any, arg: Any = None) -> str:
+        told: str = enrollment.accept(name, arg)
+        return told
+
+    def check(enrollment: Any, arg: Any = None) -> None:
+        enrollment.check(name, arg)
+
+    update = workflow.update(name=name)(accept)
+    update.validator(check)
+    return update
 
 
 @workflow.defn(dynamic=True)
@@ -57,8 +72,6 @@ class Enrollment:
             troubled=self._stir,
         )
         self._timer = Timer(self._stir)
-        for name in UPDATES:
-            self._accept(name)
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> str:
@@ -115,20 +128,21 @@ class Enrollment:
         """Every step with its state, its time and its reason."""
         return progress(self._machine)
 
-    def _accept(self, name: str) -> None:
-        """One Update for people: validated against the machine, then queued."""
+    pause, resume, exit = _for_people("pause"), _for_people("resume"), _for_people("exit")
+    skip, send_now = _for_people("skip"), _for_people("send_now")
+    adopt = _for_people("adopt")
 
-        def check(arg: Any = None) -> None:
-            self._machine.check(read_order(name, arg, self._now()).told)
+    def check(self, name: str, arg: Any) -> None:
+        """Raise Illegal, which refuses a person's Update, if it makes no sense now."""
+        self._machine.check(read_order(name, arg, self._now()).told)
 
-        def accept(arg: Any = None) -> str:
-            order = read_order(name, arg, self._now())
-            if order.by is None:
-                self._by_hand.append(name if arg is None else f"{name} {arg}")
-            self._arrive(order.told)
-            return "accepted"
-
-        workflow.set_update_handler(name, accept, validator=check)
+    def accept(self, name: str, arg: Any) -> str:
+        """Queue a person's Update."""
+        order = read_order(name, arg, self._now())
+        if order.by is None:
+            self._by_hand.append(name if arg is None else f"{name} {arg}")
+        self._arrive(order.told)
+        return "accepted"
 
     def _arrive(self, what: _Arrival) -> None:
         self._inbox.append(what)
@@ -181,11 +195,11 @@ class Enrollment:
         self._machine.apply(answer)
         self._machine.recorded(order.report.decided)
         match answer.outcome:
-            case NotBefore():
+            case NotBefore() if not order.settle_only:
                 self._told_next = self._next()  # `deliver` wrote it with its answer
             case Over():
                 self._told_end = True
-            case settled if order.foretells(settled):
+            case Settled() as settled if order.foretells(settled):
                 self._told_next = order.report.next
                 self._told_end = self._told_end or order.report.ended is not None
 

@@ -33,8 +33,6 @@ from engine.machine import Illegal, Machine
 from engine.orders import Carried, EnrollmentInput
 from engine.reasons import Ending
 
-UPDATES = ("pause", "resume", "skip", "send_now", "exit", "adopt")
-
 # A definition is some kilobytes and shared by all enrollments of its version; far more
 # versions than a team has open at once.
 _CACHED_DEFINITIONS = 1_000

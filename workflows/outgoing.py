@@ -21,6 +21,7 @@ from engine.enrollment import Answer
 from engine.orders import DeliverOrder, DeliverResult, Report
 from workflows.policies import (
     DELIVER_ATTEMPT,
+    DELIVER_HEARTBEAT,
     DELIVER_RETRY,
     DELIVER_SLACK,
     PROMPT_LIMIT,
@@ -97,13 +98,14 @@ class Outgoing:
             self._troubled()
             result = await _answer_of(self._start(key, order, patience, priority))
         if result is None:  # stopped, or its last worker died with it
-            settle = order.model_copy(update={"settle_only": True})
+            order = order.model_copy(update={"settle_only": True})
             result = await workflow.execute_activity(
                 DELIVER,
-                settle,
+                order,
                 result_type=DeliverResult,
                 summary=f"settle {order.delivery.step}",
                 start_to_close_timeout=DELIVER_ATTEMPT,
+                heartbeat_timeout=DELIVER_HEARTBEAT,
                 retry_policy=RECORD_RETRY,
             )
         del self._deliveries[key]
@@ -117,6 +119,7 @@ class Outgoing:
             result_type=DeliverResult,
             summary=f"send {order.delivery.step}",
             start_to_close_timeout=DELIVER_ATTEMPT,
+            heartbeat_timeout=DELIVER_HEARTBEAT,
             schedule_to_close_timeout=limit,
             retry_policy=DELIVER_RETRY,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -8,6 +8,11 @@ from temporalio.common import RetryPolicy
 # is 30 s. Beyond this the worker is taken for dead and another one asks what became of it.
 DELIVER_ATTEMPT = timedelta(seconds=60)
 
+# An attempt that takes longer than a few seconds says that it lives; a worker that was killed
+# does not, and this long after its last sign of life another one takes over. Long enough for
+# a worker that is only very busy.
+DELIVER_HEARTBEAT = timedelta(seconds=10)
+
 # `deliver` watches its deadline itself and settles there; this is only the backstop behind
 # it: one attempt under way at the deadline, and the longest pause before it.
 DELIVER_SLACK = DELIVER_ATTEMPT + timedelta(minutes=6)

@@ -1,19 +1,24 @@
 """What a provider is given and what it may answer, the same for all.
 
 Every failure is classified once, here at the border: certainly not sent (`NotTaken`, try
-again), certainly refused (`Refused`, settle), or nobody knows (`Ambiguous`).
+again), certainly refused (`Refused`, settle), or nobody knows (`Ambiguous`). The tables are
+in docs/providers.md.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+# The whole of one hand-over, however many round trips: below the workflow's limit for an
+# attempt, so that we learn what happened ourselves.
+LIMIT = timedelta(seconds=30)
+
 
 @dataclass(frozen=True)
 class Mail:
     """A finished mail. `key` is the message key, the same at every attempt; so are the bytes.
 
-    `sender` and `recipient` are bare addresses, those of the SMTP envelope.
+    `sender` and `recipient` are bare ASCII addresses, those of the SMTP envelope.
     """
 
     key: str
@@ -39,15 +44,24 @@ class Refused:
     bad_address: bool = False
 
 
-class ProviderTrouble(Exception):
-    """The mail was not accepted, and not refused either."""
+class ProviderTrouble(Exception):  # noqa: N818 - told by name
+    """The mail was not accepted, and not refused either.
+
+    `what` says it in words that everyone may read; `detail` may quote the provider, who may
+    quote the customer, so it stays in the store.
+    """
+
+    def __init__(self, what: str, detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.detail = f"{what}: {detail}" if detail else what
 
 
 class NotTaken(ProviderTrouble):
     """Certainly not sent; another attempt is safe, not before `retry_after` if given."""
 
-    def __init__(self, detail: str, retry_after: timedelta | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, what: str, detail: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(what, detail)
         self.retry_after = retry_after
 
 
@@ -59,9 +73,9 @@ class Provider(Protocol):
     """One way to send mail."""
 
     name: str
-    # How long the provider remembers an idempotency key; None if it knows no keys.
+    # How long after the first attempt the provider still knows its key; None: it knows none.
     remembers_keys_for: timedelta | None
 
     async def send(self, mail: Mail) -> Accepted | Refused:
-        """Hand the mail over. Raises NotTaken or Ambiguous."""
+        """Hand the mail over, within LIMIT. Raises NotTaken or Ambiguous."""
         ...

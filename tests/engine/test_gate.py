@@ -22,6 +22,7 @@ from engine.gate import (
     decide,
     key_of,
     last_activity,
+    refusal,
 )
 from engine.policy import Policy
 from engine.reasons import Reason
@@ -244,6 +245,17 @@ def test_variants_are_drawn_alike_every_time() -> None:
     drawn = [choose_message(occasion, f"c{n}") for n in range(400)]
     assert drawn == [choose_message(occasion, f"c{n}") for n in range(400)]
     assert 250 < drawn.count("b") < 350
+
+
+def test_what_may_be_out_already_is_refused_only_if_she_may_not_be_written_to() -> None:
+    rules = Policy.model_validate(POLICY | {"quiet_hours": {"email": "00:00-23:00"}})
+    busy = replace(ANA, messages=(_sms(START),), events=(PastEvent("bought", START),))
+    occasion = _occasion({"unless": "bought"})
+    assert refusal(occasion, busy, rules, "email", "ana@example.com") is None
+    no = replace(ANA, subscribed=lambda *given: False)
+    assert refusal(occasion, no, rules, "email", "ana@example.com") is Reason.UNSUBSCRIBED
+    bounced = replace(ANA, suppressed=lambda *given: True)
+    assert refusal(occasion, bounced, rules, "email", "ana@example.com") is Reason.SUPPRESSED
 
 
 # --- Quiet hours and caps -------------------------------------------------------------------

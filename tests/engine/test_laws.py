@@ -12,7 +12,7 @@ from tests.engine.playing import Played, Shell
 from tests.engine.strategies import Life, lives
 
 _usual = settings(
-    max_examples=400,
+    max_examples=250,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -4,15 +4,13 @@ The rehearsal is the one that `parcours simulate --on-temporal` plays: ingestion
 worker, `deliver` and the mailbox on a real Temporal server with skipped time.
 """
 
-from collections.abc import Sequence
-
 import pytest
 
 from authoring.folder import LoadedJourney, load_journeys
-from authoring.scenario_lines import ExpectedDecision
 from authoring.scenarios import Scenario
+from cli.scenarios import expected, told
 from cli.simulate import play
-from engine.simulator import LifeLine, Line, StepLine
+from engine.simulator import LifeLine
 from tests.lint.checkout import ROOT
 from worker.rehearsal import rehearse
 
@@ -22,26 +20,6 @@ SCENARIOS = [
     for journey in LOADED.journeys.values()
     for scenario in journey.scenarios
 ]
-
-
-def told(lines: Sequence[Line]) -> list[tuple[object, ...]]:
-    """Decisions and endings, as a scenario lists them."""
-    return [
-        (line.at, line.step, line.decision, line.reason)
-        if isinstance(line, StepLine)
-        else (line.at, line.ending)
-        for line in lines
-        if isinstance(line, StepLine) or line.ending is not None
-    ]
-
-
-def expected(scenario: Scenario) -> list[tuple[object, ...]]:
-    return [
-        (each.at, each.step, each.decision, each.reason)
-        if isinstance(each, ExpectedDecision)
-        else (each.at, each.ending)
-        for each in scenario.expected
-    ]
 
 
 def test_every_journey_has_scenarios() -> None:

@@ -1,0 +1,85 @@
+"""What `deliver` works with (`Desk`), one attempt at one order, and the one thing it raises.
+
+Knows no table and decides nothing. The surprising fact: an attempt has two times. `now` is
+real, for claims and keys; `at` is journey time, for deadlines. In production they are one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from activities.providers.outcome import Provider
+from engine.clock import journey_time
+from engine.keys import message_key
+from engine.orders import DeliverOrder
+from engine.reasons import Reason
+from store.database import Database
+
+# Makes the link by which this customer leaves this topic.
+UnsubscribeUrl = Callable[[str, str], str]
+
+# How often a transactional message may go out that a provider without keys may have: once
+# more. Better twice than never, but not at every attempt of a day-long outage.
+_COPIES = 2
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What `deliver` works with. Providers by channel.
+
+    `copies`: how often a transactional message may be handed to a provider that knows no
+    keys, when nobody can say whether it took it; 1 leaves each such case to a person.
+    """
+
+    database: Database
+    providers: Mapping[str, Provider]
+    unsubscribe_url: UnsubscribeUrl
+    copies: int = _COPIES
+
+    def provider(self, channel: str) -> Provider:
+        """Who carries this channel. Raises Trouble if nobody does."""
+        try:
+            return self.providers[channel]
+        except KeyError:
+            raise Trouble(Reason.PROVIDER_DOWN, f"nobody is set up to carry {channel}") from None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at one order, begun at `now` (real time)."""
+
+    order: DeliverOrder
+    now: datetime
+
+    @cached_property
+    def key(self) -> str:
+        """The message key: of the row, and for the provider."""
+        delivery = self.order.delivery
+        return message_key(self.order.report.enrollment_id, delivery.step, delivery.occurrence)
+
+    @cached_property
+    def at(self) -> datetime:
+        """When it began, in journey time."""
+        return journey_time(self.order.clock, self.now)
+
+    @property
+    def deadline(self) -> datetime:
+        """The last moment (journey time) at which the message may still go out."""
+        return self.order.delivery.until + self.order.tolerances.lateness
+
+    @property
+    def is_past_deadline(self) -> bool:
+        return self.at > self.deadline
+
+
+class Trouble(Exception):  # noqa: N818 - told by name
+    """It can't be settled now, and will be tried again, not before `retry_after` if given.
+
+    The text ends up in the Temporal UI, so it never quotes a customer's data.
+    """
+
+    def __init__(self, reason: Reason, what: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(what)
+        self.reason = reason
+        self.retry_after = retry_after

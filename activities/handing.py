@@ -1,0 +1,113 @@
+"""Handing a claimed message to its provider, and writing down what became of it.
+
+Decides nothing about whether it may go: that was decided when it was claimed. The surprising
+fact: a failure that certainly sent nothing says so only of this attempt. Where an earlier one
+may have got through, the row stays ambiguous.
+"""
+
+from datetime import datetime
+
+from activities import settle
+from activities.desk import Attempt, Desk, Trouble
+from activities.providers.outcome import Ambiguous, Mail, NotTaken, Refused
+from engine.enrollment import Settled
+from engine.reasons import Decision, Reason
+from store import customers, messages
+from store.tables import Enrollment, Message
+
+
+def take_up(row: Message, desk: Desk, now: datetime) -> None:
+    """Mark a row, in the transaction that claims it, as being handed over from `now` on."""
+    assert row.channel is not None
+    row.provider = desk.provider(row.channel).name
+    row.claimed_at = now
+    row.first_claimed_at = row.first_claimed_at or now
+    row.attempts += 1
+
+
+def is_ambiguous(row: Message) -> bool:
+    """Whether a provider may have it: somebody took it up, and nobody knows what came of it."""
+    return row.decision is None and row.claimed_at is not None
+
+
+def is_repeatable(desk: Desk, row: Message, now: datetime) -> bool:
+    """Whether handing it over again can't make a second message, or a second is allowed.
+
+    With a key that the provider still knows it can't. A provider that has taken over from
+    another knows none of its keys.
+    """
+    assert row.channel is not None
+    assert row.first_claimed_at is not None
+    provider = desk.provider(row.channel)
+    remembers = provider.remembers_keys_for if provider.name == row.provider else None
+    if remembers is not None and now - row.first_claimed_at < remembers:
+        return True
+    return row.transactional and row.attempts < desk.copies
+
+
+async def hand_over(desk: Desk, attempt: Attempt, enrollment: Enrollment, row: Message) -> Settled:
+    """Give the stored bytes to the provider, and settle the row. Raises Trouble."""
+    assert row.channel is not None
+    provider = desk.provider(row.channel)
+    try:
+        answer = await provider.send(_mail(row))
+    except NotTaken as trouble:
+        await _not_taken(desk, row, trouble)
+        what = f"{provider.name} did not take it: {trouble.what}"
+        raise Trouble(Reason.PROVIDER_DOWN, what, trouble.retry_after) from None
+    except Ambiguous as trouble:
+        return await _nobody_knows(desk, attempt, enrollment, row, trouble)
+    async with desk.database.transaction() as session:
+        await customers.hold(session, row.customer_id)
+        if not isinstance(answer, Refused):
+            return await settle.claimed(
+                session,
+                attempt,
+                enrollment,
+                row,
+                Decision.SENT,
+                provider_message_id=answer.provider_message_id,
+            )
+        if row.attempts > 1 and provider.remembers_keys_for is None:
+            # It refused a second copy; the first may still have got through.
+            return await settle.claimed(
+                session, attempt, enrollment, row, Decision.UNKNOWN, error=answer.detail
+            )
+        return await settle.refused(session, attempt, enrollment, row, answer)
+
+
+async def _not_taken(desk: Desk, row: Message, trouble: NotTaken) -> None:
+    """This attempt does not count: the row is as ambiguous as it was before, or not at all."""
+    async with desk.database.transaction() as session:
+        await customers.hold(session, row.customer_id)
+        await messages.release(session, row.key, trouble.detail)
+
+
+async def _nobody_knows(
+    desk: Desk, attempt: Attempt, enrollment: Enrollment, row: Message, trouble: Ambiguous
+) -> Settled:
+    """Find out by asking again, where that is safe; else it is for a person to decide."""
+    async with desk.database.transaction() as session:
+        await customers.hold(session, row.customer_id)
+        if not is_repeatable(desk, row, attempt.now):
+            return await settle.claimed(
+                session, attempt, enrollment, row, Decision.UNKNOWN, error=trouble.detail
+            )
+        await messages.note_error(session, row.key, trouble.detail)
+    what = f"nobody knows whether {row.provider} took it: {trouble.what}"
+    raise Trouble(Reason.PROVIDER_DOWN, what)
+
+
+def _mail(row: Message) -> Mail:
+    """What the claim stored, the same at every attempt."""
+    assert row.sender is not None
+    assert row.address is not None
+    assert row.body is not None
+    return Mail(
+        key=row.key,
+        sender=row.sender,
+        recipient=row.address,
+        subject=row.subject or "",
+        raw=row.body,
+        customer_id=row.customer_id,
+    )

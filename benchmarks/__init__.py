@@ -1,0 +1,1 @@
+"""What things cost: each benchmark prints ratios from one run."""

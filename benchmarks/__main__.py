@@ -1,0 +1,39 @@
+"""`python -m benchmarks [NAME …]`: run those benchmarks, or all.
+
+They print ratios from one run, side by side; they assert nothing and are no tests, for a
+shared machine's seconds say little. Each takes about two minutes.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from benchmarks import deciding, delivering, memory, throughput, worker_settings
+
+BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
+    "throughput": throughput.run,
+    "memory": memory.run,
+    "delivering": delivering.run,
+    "deciding": deciding.run,
+    "worker-settings": worker_settings.run,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named ones; the exit code."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"there is no benchmark `{unknown[0]}`; there are {', '.join(BENCHMARKS)}")
+        return 2
+    for name in names or BENCHMARKS:
+        print(f"\n{name}", flush=True)
+        asyncio.run(_run(BENCHMARKS[name]))
+    return 0
+
+
+async def _run(benchmark: Callable[[], Awaitable[None]]) -> None:
+    await benchmark()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,27 @@
+"""The leanest enrollment one would write by hand: four timers, four activities, nothing else.
+
+What Parcours costs is measured against it. It knows no pause, no exit, no table of steps and
+no version; its activity takes and gives nothing.
+"""
+
+from datetime import timedelta
+
+from temporalio import activity, workflow
+
+STEPS = 4
+
+
+@activity.defn(name="lean_step")
+async def lean_step() -> None:
+    """Do nothing."""
+
+
+@workflow.defn(name="lean")
+class Lean:
+    """Sleep and act, four times."""
+
+    @workflow.run
+    async def run(self, gap_s: float) -> None:
+        for _ in range(STEPS):
+            await workflow.sleep(timedelta(seconds=gap_s))
+            await workflow.execute_activity(lean_step, start_to_close_timeout=timedelta(seconds=60))

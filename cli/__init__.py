@@ -1,0 +1,1 @@
+"""The room that commands: the `parcours` command."""

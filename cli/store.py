@@ -1,0 +1,47 @@
+"""The store as a command opens it: its schema checked before anything else, closed at the end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.errors import TroubleError
+
+if TYPE_CHECKING:
+    from settings import Settings
+    from store.database import Database
+
+
+def settings_without_links() -> Settings:
+    """The settings, for commands that make no link and so need no key to sign one with.
+
+    They get a key that nobody knows, so that a link made by mistake would not work.
+    """
+    from settings import load
+
+    return load(secret_key=secrets.token_hex())
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The store of these settings. Raises TroubleError where `db upgrade` was not run."""
+    from store.database import Database
+
+    database = Database(settings.database_url)
+    try:
+        if not _exists(database) or not await database.schema_is_current():
+            raise TroubleError(
+                f"the store ({database.url.render_as_string(hide_password=True)}) is not ready "
+                "for this version: run `parcours db upgrade`"
+            )
+        yield database
+    finally:
+        await database.dispose()
+
+
+def _exists(database: Database) -> bool:
+    """Opening a SQLite file that is not there would make it."""
+    return not database.is_sqlite or Path(database.url.database or "").exists()

@@ -1,0 +1,36 @@
+"""`parcours worker`: the process that runs the enrollments and sends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+
+def worker() -> None:
+    """Run the worker: enrollments wake up here, and messages go out."""
+    from settings import load
+    from worker.logs import configure_logs
+
+    settings = load()
+    configure_logs(settings.log_format)
+
+    async def run() -> None:
+        from cli.store import opened
+        from worker.connection import connect
+        from worker.desk import build_desk
+        from worker.running import build_worker
+        from worker.stopping import told_to_stop, until_told
+
+        with told_to_stop() as told:
+            async with opened(settings) as database:
+                client = await connect(settings)
+                desk = build_desk(settings, database, lambda: datetime.now(UTC))
+                built = build_worker(client, desk, settings.task_queue, settings.graceful_shutdown)
+                working = asyncio.create_task(built.run(), name="worker")
+                try:
+                    await until_told(told, [working])
+                finally:
+                    await built.shutdown()
+                    await asyncio.wait([working])
+
+    asyncio.run(run())

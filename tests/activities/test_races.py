@@ -1,0 +1,121 @@
+"""Several at once: two workers with one order, and customers who act while a mail is worded.
+
+What happens between the wording and the claim is played by a link: one is made while a
+message is worded, so whoever makes it can do something else as well.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from activities.deliver import deliver
+from activities.desk import Attempt, Trouble
+from engine.enrollment import NotBefore, Over, Settled
+from engine.reasons import Decision, Reason
+from store.database import Database
+from tests.activities.given import NOW, FakeProvider, Office, open_office
+
+SENT = Settled(decision=Decision.SENT, channel="email", message="tip")
+
+
+async def deliver_while(office: Office, happens: Callable[[], Awaitable[None]]) -> Any:
+    """Deliver, and let something happen after the first wording, before the claim."""
+    worded: list[str] = []
+
+    class Interrupted(Database):
+        """The same store, in whose first transaction something else comes before."""
+
+        def transaction(self) -> Any:
+            return self._after() if len(worded) == 1 else super().transaction()
+
+        def _after(self) -> Any:
+            inner = super().transaction
+
+            @asynccontextmanager
+            async def opened() -> Any:
+                worded.append("interrupted")
+                await happens()
+                async with inner() as session:
+                    yield session
+
+            return opened()
+
+    def url(customer: str, topic: str) -> str:
+        worded.append(topic)
+        return "https://acme.example/u/x"
+
+    database = Interrupted(office.database.url.render_as_string(hide_password=False))
+    desk = replace(office.desk, database=database, unsubscribe_url=url)
+    try:
+        return await deliver(desk, Attempt(office.order(), NOW))
+    finally:
+        await database.dispose()
+
+
+async def test_an_exit_accepted_while_a_message_is_worded_wins(db: Database) -> None:
+    office = await open_office(db)
+    assert isinstance(await deliver_while(office, office.exit), Over)
+    assert office.provider.given == []
+    assert await office.message() is None
+
+
+async def test_who_unsubscribes_while_a_message_is_worded_gets_nothing(db: Database) -> None:
+    office = await open_office(db)
+    answer = await deliver_while(office, office.unsubscribe)
+    assert answer == Settled(decision=Decision.NOT_SENT, reason=Reason.UNSUBSCRIBED)
+    assert office.provider.given == []
+
+
+async def test_a_pause_while_a_message_is_worded_holds_it(db: Database) -> None:
+    office = await open_office(db)
+    answer = await deliver_while(office, lambda: office.change(paused_at=NOW))
+    assert isinstance(answer, NotBefore)
+    assert office.provider.given == []
+
+
+async def test_a_name_changed_while_a_message_is_worded_is_the_one_in_it(db: Database) -> None:
+    office = await open_office(db)
+    assert await deliver_while(office, lambda: office.traits(name="Anna")) == SENT
+    (mail,) = office.provider.given
+    assert mail.subject == "A tip for Anna"
+
+
+async def test_a_text_published_while_another_is_worded_is_the_one_sent(db: Database) -> None:
+    office = await open_office(db)
+    newer = {"tip": {"subject.txt": "Newer", "email.html": "<p>Hello</p>"}}
+    assert await deliver_while(office, lambda: office.publish(newer)) == SENT
+    assert office.provider.given[0].subject == "Newer"
+
+
+async def test_a_hundred_attempts_at_one_order_send_one_message(db: Database) -> None:
+    seen: set[str] = set()
+
+    class Honouring(FakeProvider):
+        """Honours keys, as Resend does."""
+
+        async def send(self, mail: Any) -> Any:
+            seen.add(mail.key)
+            return await super().send(mail)
+
+    office = await open_office(db, Honouring())
+    answers = await asyncio.gather(*(one(office) for _ in range(100)))
+    assert {answer for answer in answers if answer is not None} == {SENT}
+    assert seen == {"trial:c1/tip/start"}
+    assert len({mail.raw for mail in office.provider.given}) == 1
+    assert (await office.row()).decision is Decision.SENT
+
+
+async def test_a_hundred_attempts_never_send_twice_without_keys(db: Database) -> None:
+    office = await open_office(db, FakeProvider(remembers_keys_for=None))
+    await asyncio.gather(*(one(office) for _ in range(100)))
+    assert len(office.provider.given) == 1
+    assert (await office.row()).decision is Decision.SENT
+
+
+async def one(office: Office) -> Any:
+    try:
+        return await office.deliver()
+    except Trouble:
+        return None  # another one was under way

@@ -1,0 +1,234 @@
+"""Recorded calls played through the real stack, on a Temporal server that skips time.
+
+Everything is real: the store (SQLite, in a temporary folder), ingestion, the dispatcher,
+the worker, `deliver` with the mailbox, and a Temporal server. What is not is time: the
+server's clock jumps to whatever comes next. Decides when to jump; what happens is the
+stack's to say.
+
+The one surprising fact: the server need not have reached a call's time when the call comes
+in. Times of decisions are the engine's, so it is enough that everything due before the call
+has been decided, and that nothing due later has.
+"""
+
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client, WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from api.accept import accept
+from api.dispatcher import Dispatcher
+from api.errors import AlreadyEnrolledError
+from api.services import Services
+from api.temporal_names import SEARCH_ATTRIBUTES
+from authoring.folder import LoadedJourney
+from engine.calls import Call
+from engine.clock import Clock
+from engine.policy import Policy
+from engine.simulator import DEFAULT_SPAN, Line
+from settings import EmailProvider, Settings, load
+from store import enrollments, journeys, outbox
+from store.database import Database
+from worker.binaries import TEST_SERVER, installed
+from worker.desk import build_desk
+from worker.errors import RehearsalError
+from worker.quiet import next_due, until_quiet
+from worker.running import build_worker
+from worker.told import lines_of
+
+KeepHistory = Callable[[WorkflowHistory], None]
+
+# Before a customer's first call, so that nothing of theirs lies before their clock's origin.
+_HEAD_START = timedelta(seconds=1)
+
+# Beyond a due time, since the server keeps milliseconds and the engine microseconds.
+_PAST_DUE = timedelta(milliseconds=2)
+
+# How far to look on when something that was due has not been done yet.
+_AGAIN = timedelta(seconds=1)
+
+# One call and what follows from it; the slowest seen, on a busy machine, took two seconds.
+_GRACEFUL_SHUTDOWN = timedelta(seconds=10)
+
+
+async def rehearse(
+    named: LoadedJourney,
+    policy: Policy,
+    calls: Sequence[Call],
+    until: datetime | None = None,
+    keep: KeepHistory | None = None,
+) -> list[Line]:
+    """What `engine.simulator.simulate` answers for one journey, from a real server.
+
+    `keep` is given each workflow's history as it stands at the end. Raises
+    MissingBinaryError, RehearsalError.
+    """
+    ordered = sorted(calls, key=lambda call: call.at)
+    if not ordered:
+        return []
+    until = until or ordered[-1].at + DEFAULT_SPAN
+    by_customer: dict[str, list[Call]] = {}
+    for call in ordered:
+        by_customer.setdefault(call.customer_id, []).append(call)
+    lines: list[Line] = []
+    async with _stage(named, policy) as stage:
+        for customer_id, mine in by_customer.items():  # one at a time: they share one clock
+            lines += await _play(stage, customer_id, mine, until)
+            if keep is not None:
+                await _keep_histories(stage, customer_id, keep)
+            await _leave_none_open(stage, customer_id)
+    return sorted(lines, key=lambda line: line.at)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    environment: WorkflowEnvironment
+    services: Services
+
+    @property
+    def database(self) -> Database:
+        return self.services.database
+
+
+@asynccontextmanager
+async def _stage(named: LoadedJourney, policy: Policy) -> AsyncIterator[_Stage]:
+    """The stack, with one journey published, until the block is left."""
+    with tempfile.TemporaryDirectory(prefix="parcours-") as folder:
+        settings = _settings(Path(folder))
+        database = Database(settings.database_url)
+        database.upgrade()
+        try:
+            await _publish(database, named, policy)
+            async with (
+                await WorkflowEnvironment.start_time_skipping(
+                    test_server_existing_path=str(installed(TEST_SERVER)),
+                    data_converter=pydantic_data_converter,
+                ) as environment,
+                build_worker(
+                    environment.client,
+                    build_desk(settings, database, lambda: datetime.now(UTC)),
+                    settings.task_queue,
+                    _GRACEFUL_SHUTDOWN,
+                ),
+            ):
+                await _add_search_attributes(environment.client, settings.rpc_timeout)
+                yield _Stage(
+                    environment,
+                    Services(database=database, settings=settings, temporal=environment.client),
+                )
+        finally:
+            await database.dispose()
+
+
+async def _add_search_attributes(client: Client, rpc_timeout: timedelta) -> None:
+    """This server can't be asked which it has; it begins with none."""
+    names = {key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in SEARCH_ATTRIBUTES}
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(namespace=client.namespace, search_attributes=names),
+        timeout=rpc_timeout,
+    )
+
+
+def _settings(folder: Path) -> Settings:
+    """Nothing of the environment's that could send anything or touch anything of anyone's."""
+    return load(
+        database_url=f"sqlite+aiosqlite:///{folder / 'rehearsal.db'}",
+        secret_key=secrets.token_hex(),
+        email_provider=EmailProvider.MAILBOX,
+        smtp_username=None,
+        smtp_password=None,
+        task_queue="rehearsal",
+    )
+
+
+async def _publish(database: Database, named: LoadedJourney, policy: Policy) -> None:
+    async with database.transaction() as session:
+        await journeys.publish(
+            session,
+            journeys=[named.journey],
+            policy=policy,
+            messages={
+                named.journey.journey: {n: each.to_dict() for n, each in named.messages.items()}
+            },
+            at=datetime.now(UTC),
+            by="rehearsal",
+        )
+
+
+async def _play(
+    stage: _Stage, customer_id: str, calls: Sequence[Call], until: datetime
+) -> list[Line]:
+    """One customer's calls and all that follows; at one instant calls come before steps."""
+    clock = Clock(
+        real_origin=await stage.environment.get_current_time(),
+        journey_origin=calls[0].at - _HEAD_START,
+    )
+    services = replace(stage.services, clock=clock)
+    dispatcher = Dispatcher(services, stage.environment.client)
+    for call in calls:
+        if call.at > until:
+            break
+        await _let_pass(stage, clock, customer_id, call.at, inclusive=False)
+        try:
+            await accept(services, [call], received_at=call.at)
+        except AlreadyEnrolledError:
+            continue  # a person would be told so; the journey goes on as it was
+        await dispatcher.drain()
+        await _check_carried(stage)
+        await _until_quiet(stage, customer_id)
+    await _let_pass(stage, clock, customer_id, until, inclusive=True)
+    async with stage.database.reading() as session:
+        return await lines_of(session, customer_id)
+
+
+async def _let_pass(
+    stage: _Stage, clock: Clock, customer_id: str, end: datetime, *, inclusive: bool
+) -> None:
+    """Have everything decided that is due before `end`, or (inclusive) at it."""
+    while True:
+        now = clock.journey(await stage.environment.get_current_time())
+        workflows = await _workflows(stage, customer_id)
+        due = await next_due(stage.environment.client, workflows, now)
+        if due is None or due > end or (due == end and not inclusive):
+            return
+        await stage.environment.sleep(due - now + _PAST_DUE if due > now else _AGAIN)
+        await _until_quiet(stage, customer_id)
+
+
+async def _until_quiet(stage: _Stage, customer_id: str) -> None:
+    for enrollment_id in await _workflows(stage, customer_id):
+        await until_quiet(stage.environment.client, enrollment_id)
+
+
+async def _workflows(stage: _Stage, customer_id: str) -> list[str]:
+    """The customer's workflows, also of enrollments that the store has closed before them."""
+    async with stage.database.reading() as session:
+        return [each.id for each in await enrollments.of_customer(session, customer_id)]
+
+
+async def _check_carried(stage: _Stage) -> None:
+    async with stage.database.reading() as session:
+        left = await outbox.backlog(session)
+    if left.pending or left.parked:
+        raise RehearsalError(f"the server did not take {left.pending + left.parked} messages")
+
+
+async def _keep_histories(stage: _Stage, customer_id: str, keep: KeepHistory) -> None:
+    for enrollment_id in await _workflows(stage, customer_id):
+        handle = stage.environment.client.get_workflow_handle(enrollment_id)
+        keep(await handle.fetch_history())
+
+
+async def _leave_none_open(stage: _Stage, customer_id: str) -> None:
+    """The next customer must find the server's clock unbound by this one's timers."""
+    for enrollment_id in await _workflows(stage, customer_id):
+        await stage.environment.client.get_workflow_handle(enrollment_id).cancel()
+        await until_quiet(stage.environment.client, enrollment_id)
