@@ -27,9 +27,9 @@ STEPS = 4
 # enough that a round reaches its steady state in some seconds.
 GAP_S = 1.0
 
-# Steps that wait for the server or the worker: with fewer there is room, with more there is
-# none. Some 50 are done in a second, so none waits for as long as a gap.
-_FEW, _MANY = 5, 15
+# With fewer steps waiting for the server or the worker there is room; with more that have
+# waited for half a gap there is too little.
+_FEW_WAITING, _MANY_LATE = 5, 3
 
 # What there is room for before anybody has looked.
 _AT_FIRST = 30
@@ -99,10 +99,10 @@ class Watch(Interceptor):
     def look(self) -> None:
         """Make room for more or fewer, by how many steps wait for the server or the worker."""
         now = time.monotonic()
-        overdue = sum(due < now for due in self.due.values())
-        if overdue < _FEW:
+        waiting = [now - due for due in self.due.values() if due < now]
+        if len(waiting) < _FEW_WAITING:
             self.room = min(self.room, len(self.due)) + 2
-        elif overdue > _MANY:
+        elif sum(each > GAP_S / 2 for each in waiting) > _MANY_LATE:
             self.room = max(4, min(self.room, len(self.due)) - 2)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:

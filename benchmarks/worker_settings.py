@@ -1,6 +1,7 @@
 """The settings a worker could have, against those it has: finished per second, memory, CPU.
 
-What came out, and what follows from it, is in docs/decisions/0001-worker-settings.md.
+What came out, and what follows from it, is in docs/decisions/0001-worker-settings.md. It takes
+four minutes, and is run only when it is named.
 """
 
 from contextlib import AsyncExitStack
@@ -23,16 +24,13 @@ _WINDOW_S = 4.0
 
 _AUTOSCALING = PollerBehaviorAutoscaling()
 _OTHERS: dict[str, dict[str, Any]] = {
-    "sandboxed": RUNNERS["sandboxed"],
+    "workflows guarded": RUNNERS["workflows guarded"],
     "unsandboxed": RUNNERS["unsandboxed"],
-    # About half of those under way, so that every other task finds its workflow evicted.
-    "cache too small": {"max_cached_workflows": 20},
     "no cache": {"max_cached_workflows": 0},
     "autoscaling": {
         "workflow_task_poller_behavior": _AUTOSCALING,
         "activity_task_poller_behavior": _AUTOSCALING,
     },
-    "not eager": {"disable_eager_activity_execution": True},
 }
 
 

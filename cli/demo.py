@@ -137,7 +137,7 @@ async def _play(stack: Embedded, key: str, number: int, console: Console) -> Non
         published = await journeys.newest_publication(session)
     assert published is not None  # it was published before the stack came up
     console.print()
-    console.print(watch.table(published.journeys[JOURNEY]))
+    watch.print_table(published.journeys[JOURNEY])
     for error in play.errors:
         console.print(f"[red]{error}[/red]")
 

@@ -61,27 +61,30 @@ class Watch:
                 moved[row.customer_id] = None
         return list(moved)
 
-    def table(self, journey: Journey) -> Table:
-        """Everyone, what they received and why not the rest."""
+    def print_table(self, journey: Journey) -> None:
+        """Everyone, what they received and why not the rest; reasons as footnotes."""
+        footnotes = _Footnotes()
         table = Table(
-            title="Who got what on which of their days, and why not the rest",
+            title="Who got what, on which of their days, and why not the rest",
             box=SIMPLE_HEAD,
             padding=(0, 1, 0, 0),
             pad_edge=False,
         )
         table.add_column("customer", no_wrap=True)
         for step in journey.steps:
-            table.add_column(step.id, overflow="fold")
+            table.add_column(step.id, no_wrap=True, min_width=7)
         table.add_column("ending", no_wrap=True)
         for member in self.members:
             lines = self._lines.get(member.id, [])
-            cells = [_cell(step.id, lines) for step in journey.steps]
             table.add_row(
                 f"[bold]{escape(member.id):<5}[/bold] [dim]{escape(member.story)}[/dim]",
-                *cells,
+                *(_cell(step.id, lines, footnotes) for step in journey.steps),
                 _outcome(lines),
             )
-        return table
+        self.console.print(table)
+        for mark, sentence in footnotes.sentences.items():
+            self.console.print(f"  [yellow]{mark}[/yellow]  {escape(sentence)}", highlight=False)
+        self.console.print()
 
     def _progress(self, line: Line) -> str:
         day = (line.at - self.clock.journey_origin) / _DAY
@@ -96,14 +99,30 @@ class Watch:
         return f"{when}  {who} {what}"
 
 
-def _cell(step: str, lines: Iterable[Line]) -> str:
+@dataclass
+class _Footnotes:
+    """Sentences below a table, each with its letter."""
+
+    sentences: dict[str, str] = field(default_factory=dict)
+
+    def mark(self, sentence: str) -> str:
+        """The letter of this sentence."""
+        for mark, known in self.sentences.items():
+            if known == sentence:
+                return mark
+        mark = chr(ord("a") + len(self.sentences))
+        self.sentences[mark] = sentence
+        return mark
+
+
+def _cell(step: str, lines: Iterable[Line], footnotes: _Footnotes) -> str:
     mine = list(lines)
     began_at = next((line.at for line in mine if isinstance(line, LifeLine)), None)
     for line in mine:
         if isinstance(line, StepLine) and line.step == step and began_at is not None:
             if line.decision is Decision.SENT:
                 return f"[green]✓ {_days(line.at - began_at)}[/green]"
-            return f"[yellow]{(line.reason or line.decision).replace('_', ' ')}[/yellow]"
+            return f"[yellow]– {footnotes.mark(of_step(line))}[/yellow]"
     return f"[dim]{_undecided(_ending(mine))}[/dim]"
 
 

@@ -1,4 +1,4 @@
-"""Decisions and endings in sentences, for people at a terminal.
+"""What happened, in sentences, for people at a terminal.
 
 The reasons' sentences are the API's, so that a page and a terminal say the same.
 """
@@ -8,17 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.words import reason_in_words
-from engine.reasons import Decision, Ending
+from engine.reasons import Decision
 
 if TYPE_CHECKING:
     from engine.simulator import LifeLine, StepLine
-
-_ENDINGS = {
-    Ending.COMPLETED: "completed",
-    Ending.EXITED: "exited",
-    Ending.CONVERTED: "converted",
-    Ending.CANCELLED: "cancelled",
-}
 
 
 def of_step(line: StepLine) -> str:
@@ -39,4 +32,4 @@ def of_life(line: LifeLine) -> str:
     if line.ending is None:
         return f"entered the journey{which}"
     cause = "" if line.event is None else f" by `{line.event}`"
-    return f"{_ENDINGS[line.ending]}{which}{cause}"
+    return f"{line.ending}{which}{cause}"

@@ -10,6 +10,7 @@ be opened inside another one by the same task: it would wait for itself.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from store import migrating
+from store import migrating, one_hop
 from store.json_text import json_text
 
 # Writers of other processes finish in milliseconds; 10 s outlasts a checkpoint or a stall,
@@ -136,8 +137,13 @@ def _postgres_engine(url: URL) -> AsyncEngine:
 
 
 def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
+    assert url.database is not None  # `_checked` saw to it
     engine = create_async_engine(
-        url, json_serializer=json_text, pool_size=pool_size, max_overflow=0
+        url,
+        async_creator=partial(one_hop.connect, url.database),
+        json_serializer=json_text,
+        pool_size=pool_size,
+        max_overflow=0,
     )
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 

@@ -22,20 +22,25 @@ from store.tables import Enrollment, Message
 _ENTERED, _DECIDED, _ENDED = range(3)
 
 
-async def lines_of(session: AsyncSession, customer_id: str) -> list[Line]:
-    """Every decision and the life of every enrollment of one customer, in decision order."""
+async def lines_of(
+    session: AsyncSession, customer_id: str, begun: Sequence[str] = ()
+) -> list[Line]:
+    """Every decision and the life of every enrollment of one customer, in decision order.
+
+    `begun` are the customer's enrollments in the order in which they began, where somebody
+    knows it: of those that began at one instant, the store does not.
+    """
     told: list[tuple[tuple[object, ...], Line]] = []
-    for begun, row in enumerate(await _in_order_of_beginning(session, customer_id)):
+    rows = sorted(
+        await enrollments.of_customer(session, customer_id),
+        key=lambda row: begun.index(row.id) if row.id in begun else len(begun),
+    )
+    for place, row in enumerate(rows):
         journey = await journeys.version(session, row.journey, row.version)
         decided = await messages.of_enrollment(session, row.id)
         for within, line in _lines(row, journey, decided):
-            told.append(((line.at, _phase(row, line.at), begun, within), line))
+            told.append(((line.at, _phase(row, line.at), place, within), line))
     return [line for _, line in sorted(told, key=lambda each: each[0])]
-
-
-async def _in_order_of_beginning(session: AsyncSession, customer_id: str) -> list[Enrollment]:
-    rows = await enrollments.of_customer(session, customer_id)
-    return sorted(rows, key=lambda row: (row.entered_at, row.ordinal))
 
 
 def _phase(row: Enrollment, at: datetime) -> int:

@@ -1,6 +1,7 @@
 """What one delivery comes to when all goes well, or when something stands against it."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -409,7 +410,7 @@ async def test_an_offer_is_made_for_the_customer_and_its_code_is_in_the_mail(
     await office.deliver()
     async with db.reading() as session:
         (offer,) = await offers.of_customer(session, "c1")
-    assert (offer.percent, offer.valid_until_at) == (20, NOW + 5 * DAY)
+    assert (offer.percent, offer.valid_until_at) == (Decimal(20), NOW + 5 * DAY)
     assert offer.code.encode() in office.provider.given[0].raw
 
 

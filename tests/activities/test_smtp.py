@@ -47,7 +47,7 @@ class Handler:
         if stage != self.stage:
             return "250 yes"
         if self.says == "connection lost":
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return f"{self.says} as told, bob@reader.example"
 
@@ -70,9 +70,9 @@ async def server(handler: Handler) -> AsyncIterator[SmtpProvider]:
         lambda: kind(handler, hostname="mx.example", loop=loop), "127.0.0.1", 0
     )
     port: int = listening.sockets[0].getsockname()[1]
-    login = {"username": "acme", "password": "wrong"} if handler.stage == "the log-in" else {}
+    username, password = ("acme", "wrong") if handler.stage == "the log-in" else (None, None)
     try:
-        yield SmtpProvider(SmtpServer("127.0.0.1", port, starttls=False, **login))
+        yield SmtpProvider(SmtpServer("127.0.0.1", port, username, password, starttls=False))
     finally:
         listening.close()
         await listening.wait_closed()

@@ -18,7 +18,7 @@ from api.accept import accept
 from api.dispatcher import Dispatcher
 from api.services import Services
 from authoring.journey_file import load_journey_data
-from engine.calls import Identify, Track
+from engine.calls import Call, Identify, Track
 from engine.clock import Clock
 from engine.policy import Policy, Sender, Topic
 from rendering.messages import MessageSource
@@ -120,7 +120,7 @@ async def _race(services: Services, customer_id: str, start: datetime) -> Race:
 
 
 async def _begin(services: Services, customer_id: str, at: datetime) -> None:
-    calls = [
+    calls: list[Call] = [
         Identify(
             customer_id=customer_id,
             at=at,
