@@ -100,8 +100,8 @@ class Watch(Interceptor):
         """Make room for more or fewer, by how many steps wait for the server or the worker."""
         now = time.monotonic()
         waiting = [now - due for due in self.due.values() if due < now]
-        if len(waiting) < _FEW_WAITING:
-            self.room = min(self.room, len(self.due)) + 2
+        if len(waiting) < _FEW_WAITING and len(self.due) >= self.room - 1:
+            self.room += 2
         elif sum(each > GAP_S / 2 for each in waiting) > _MANY_LATE:
             self.room = max(4, min(self.room, len(self.due)) - 2)
 
@@ -176,8 +176,9 @@ async def in_turns(
 ) -> dict[str, list[Round]]:
     """Rounds of all of them, one after the other, each time the other way round."""
     measured: dict[str, list[Round]] = {each.name: [] for each in contenders}
-    for each in contenders:  # warm up, and find out how many there is room for
-        await measure(each, server, window_s)
+    for each in contenders:
+        if not each.watch.finished:  # warm up, and find out how many there is room for
+            await measure(each, server, window_s)
     for number in range(rounds):
         for each in contenders if number % 2 == 0 else reversed(contenders):
             one = await measure(each, server, window_s)

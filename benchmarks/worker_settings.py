@@ -1,17 +1,16 @@
 """The settings a worker could have, against those it has: finished per second, memory, CPU.
 
 What came out, and what follows from it, is in docs/decisions/0001-worker-settings.md. It takes
-four minutes, and is run only when it is named.
+five minutes, and is run only when it is named.
 """
 
-from contextlib import AsyncExitStack
 from typing import Any
 
 from temporalio.worker import PollerBehaviorAutoscaling
 
 from benchmarks.connecting import connected
 from benchmarks.contenders import ours
-from benchmarks.load import GAP_S, in_turns
+from benchmarks.load import GAP_S, Round, in_turns
 from benchmarks.memory import kilobytes_each
 from benchmarks.ratios import ratio_of
 from benchmarks.runners import RUNNERS
@@ -35,21 +34,22 @@ _OTHERS: dict[str, dict[str, Any]] = {
 
 
 async def run() -> None:
-    """Each beside the chosen ones on one server; then the memory of the runners."""
+    """Each in turns with the chosen ones on one server; then the memory of the runners."""
     with temporal_server() as server:
         client = await connected(server)
-        async with AsyncExitStack() as stack:
-            contenders = [
-                await stack.enter_async_context(ours(client, fast_trial(GAP_S), name, **changed))
-                for name, changed in {_CHOSEN: {}, **_OTHERS}.items()
-            ]
-            rounds = await in_turns(contenders, server, _ROUNDS, _WINDOW_S)
-        for name in _OTHERS:
-            mine, chosen = rounds[name], rounds[_CHOSEN]
-            speeds = [e.per_second for e in mine], [e.per_second for e in chosen]
-            cpu_ms = [e.cpu_ms for e in mine], [e.cpu_ms for e in chosen]
-            print(ratio_of(f"finished per second, {name} / {_CHOSEN}", *speeds))
-            print(ratio_of(f"CPU each, {name} / {_CHOSEN}", *cpu_ms))
+        trial = fast_trial(GAP_S)
+        async with ours(client, trial, _CHOSEN) as chosen:
+            for name, changed in _OTHERS.items():
+                async with ours(client, trial, name, **changed) as other:
+                    rounds = await in_turns([chosen, other], server, _ROUNDS, _WINDOW_S)
+                _tell(name, rounds[name], rounds[_CHOSEN])
         for runner in RUNNERS:
             each = await kilobytes_each(client, server, "ours", f"ours {runner}", runner)
             print(f"  memory of a sleeping one, {runner:<20} {each:5.1f} KB")
+
+
+def _tell(name: str, mine: list[Round], chosen: list[Round]) -> None:
+    speeds = [e.per_second for e in mine], [e.per_second for e in chosen]
+    cpu_ms = [e.cpu_ms for e in mine], [e.cpu_ms for e in chosen]
+    print(ratio_of(f"finished per second, {name} / {_CHOSEN}", *speeds))
+    print(ratio_of(f"CPU each, {name} / {_CHOSEN}", *cpu_ms))

@@ -75,7 +75,7 @@ CAST: tuple[Member, ...] = (
     Member("bruno", "never comes back; French",
            _traits("Bruno", locale="fr", representative=_INES), 21),
     Member("chloe", "uses it every day", _traits("Chloe", locale="fr"), 21, _daily(21)),
-    Member("dan", "cancels the trial on day 6", _traits("Dan", "Europe/London"), 21,
+    Member("dan", "cancels on day 6", _traits("Dan", "Europe/London"), 21,
            (Does(6, CANCELLED),)),
     Member("elif", "stops using it on day 5", _traits("Elif", "Europe/Istanbul"), 28,
            (Does(3, USED), Does(5, USED))),
@@ -101,7 +101,7 @@ CAST: tuple[Member, ...] = (
     Member("rosa", "by hand, 4 weeks late", _traits("Rosa"), 40, late_days=28),
     Member("sven", "buys on day 12", _traits("Sven", "Europe/Stockholm"), 21,
            (Does(12, BOUGHT, {"plan": "pro", "total": 49}),)),
-    Member("tess", "only her address is known", {"email": "tess@example.com"}, 21),
+    Member("tess", "only an address known", {"email": "tess@example.com"}, 21),
 )  # fmt: skip
 
 

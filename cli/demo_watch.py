@@ -72,7 +72,7 @@ class Watch:
         )
         table.add_column("customer", no_wrap=True)
         for step in journey.steps:
-            table.add_column(step.id, no_wrap=True, min_width=7)
+            table.add_column(step.id, no_wrap=True)
         table.add_column("ending", no_wrap=True)
         for member in self.members:
             lines = self._lines.get(member.id, [])

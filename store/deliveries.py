@@ -8,7 +8,7 @@ to it as they were before: an enrollment that was closed meanwhile would still l
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, true
+from sqlalchemy import bindparam, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -18,6 +18,20 @@ from store.tables import Customer, Enrollment, Message
 
 # Some kilobytes of definition, which only a start needs.
 _WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[arg-type]
+
+
+_NEWEST = NEWEST.subquery()
+
+# Built once: putting it together takes longer than running it.
+_ROWS = (
+    select(Enrollment, Customer, Message, _NEWEST)
+    .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
+    .join(_NEWEST, true())  # whoever is enrolled, something was published for them
+    .outerjoin(Message, col(Message.key) == bindparam("key"))
+    .where(col(Enrollment.id) == bindparam("enrollment_id"))
+    .options(_WITHOUT_INPUT)
+    .execution_options(populate_existing=True)
+)
 
 
 @dataclass(frozen=True)
@@ -32,18 +46,9 @@ class Rows:
 
 async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | None:
     """The rows as they are now; None if there is no such enrollment."""
-    newest = NEWEST.subquery()
-    statement = (
-        select(Enrollment, Customer, Message, newest)
-        .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
-        .join(newest, true())  # whoever is enrolled, something was published for them
-        .outerjoin(Message, col(Message.key) == key)
-        .where(col(Enrollment.id) == enrollment_id)
-        .options(_WITHOUT_INPUT)
-        .execution_options(populate_existing=True)
-    )
-    found = (await session.execute(statement)).one_or_none()
-    if found is None:
+    found = await session.execute(_ROWS, {"enrollment_id": enrollment_id, "key": key})
+    row = found.one_or_none()
+    if row is None:
         return None
-    enrollment, customer, message, *head = found
+    enrollment, customer, message, *head = row
     return Rows(enrollment, customer, message, await publication_of(session, *head))

@@ -12,12 +12,16 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from engine.reasons import Decision, Reason
-from store.inserting import insert_new
+from store.inserting import insert_new, sql_table
 from store.tables import Message
 
 # Reading the bytes of a row that was listed is a mistake, and raises. (`col` calls a column
 # `Mapped`; at run time it is the attribute that `defer` wants.)
 _WITHOUT_BODY = defer(col(Message.body), raiseload=True)  # type: ignore[arg-type]
+
+# Of the most frequent update; through the class it would cost twice as much, looking for
+# objects in the session to change along.
+_TABLE = sql_table(Message)
 
 
 async def claim(session: AsyncSession, message: Message) -> bool:
@@ -109,16 +113,16 @@ async def settle(
     error: str | None = None,
 ) -> bool:
     """Settle a claim; False if it is settled already (or was never claimed): the first stays."""
-    statement = update(Message).where(col(Message.key) == key, col(Message.decision).is_(None))
+    statement = update(_TABLE).where(_TABLE.c.key == key, _TABLE.c.decision.is_(None))
     settled = await session.scalar(
         statement.values(
             decision=decision,
             reason=reason,
             sent_at=sent_at,
-            provider=func.coalesce(provider, col(Message.provider)),
+            provider=func.coalesce(provider, _TABLE.c.provider),
             provider_message_id=provider_message_id,
-            last_error=func.coalesce(error, col(Message.last_error)),
-        ).returning(col(Message.id))
+            last_error=func.coalesce(error, _TABLE.c.last_error),
+        ).returning(_TABLE.c.id)
     )
     return settled is not None
 

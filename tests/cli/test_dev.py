@@ -60,7 +60,7 @@ def _said(process: subprocess.Popen[str]) -> str:
 
 def servers_of(data: Path) -> list[str]:
     """Temporal servers that keep their data there."""
-    ran = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    ran = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True)
     return [line for line in ran.stdout.splitlines() if str(data / "temporal.db") in line]
 
 
