@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from engine.enrollment import Settlement
 from engine.keys import message_key
 from engine.orders import Report
+from engine.reasons import Reason
 from store import audit, customers, enrollments, messages
 from store.database import Database
 from store.tables import AuditEntry, Enrollment, Message
@@ -69,6 +70,8 @@ async def _decisions(
             zone=each.zone,
         )
         await messages.claim(session, row)
+        if each.reason is Reason.SKIPPED:  # carried out: a repeat's next occurrence is free again
+            await enrollments.unskip(session, enrollment.id, each.step)
 
 
 async def _by_hand(
@@ -84,7 +87,8 @@ async def _by_hand(
     )
     if not await audit.record_once(session, entry):
         return
-    if order == "pause":
+    what = order.partition(" ")[0]  # an argument may follow; these two have no use for one
+    if what == "pause":
         await enrollments.pause(session, enrollment.id, ordered_at)
-    elif order == "resume":
+    elif what == "resume":
         await enrollments.resume(session, enrollment.id)

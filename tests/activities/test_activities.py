@@ -17,8 +17,8 @@ from activities.providers.outcome import Ambiguous, NotTaken
 from engine.clock import Clock
 from engine.enrollment import Ended, Settlement
 from engine.orders import DeliverOrder, DeliverResult, Report
-from engine.reasons import Decision, Ending
-from store import audit, messages
+from engine.reasons import Decision, Ending, Reason
+from store import audit, enrollments, messages
 from store.database import Database
 from store.tables import EnrollmentState
 from tests.activities.given import BROKEN, DAY, NOW, FakeProvider, Office, journey, open_office
@@ -179,6 +179,27 @@ class TestRecord:
             await self.record(office, decided=(settlement,))
         async with db.reading() as session:
             assert len(await messages.of_enrollment(session, office.enrollment)) == 1
+
+    async def test_a_skip_that_was_carried_out_frees_the_next_occurrence(
+        self, db: Database
+    ) -> None:
+        office = await open_office(db)
+        async with db.transaction() as session:
+            await enrollments.skip(session, office.enrollment, "tip")
+        skipped = Settlement(
+            step="tip",
+            occurrence="start",
+            decision=Decision.NOT_SENT,
+            reason=Reason.SKIPPED,
+            at=NOW,
+        )
+        await self.record(office, decided=(skipped,))
+        assert (await office.in_store()).skipped_steps == []
+
+    async def test_a_pause_by_hand_counts_whatever_came_with_it(self, db: Database) -> None:
+        office = await open_office(db)
+        await self.record(office, by_hand=("pause {'why': 'holiday'}",))
+        assert (await office.in_store()).paused_at == NOW
 
     async def test_what_people_did_in_temporals_ui_is_in_the_audit_log_once(
         self, db: Database
