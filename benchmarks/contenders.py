@@ -42,7 +42,7 @@ async def lean(
     client: Client, name: str = "lean", gap_s: float = GAP_S, **settings: Any
 ) -> AsyncIterator[Contender]:
     """The leanest workflow, its worker running. `settings` are instead of the worker's."""
-    watch = Watch(drifts=True)
+    watch = Watch()
 
     async def start(workflow_id: str, now: datetime) -> None:
         await client.start_workflow(Lean.run, gap_s, id=workflow_id, task_queue=name)

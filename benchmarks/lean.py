@@ -18,10 +18,12 @@ async def lean_step() -> None:
 
 @workflow.defn(name="lean")
 class Lean:
-    """Sleep and act, four times."""
+    """Sleep until the next step is due, and act, four times."""
 
     @workflow.run
     async def run(self, gap_s: float) -> None:
-        for _ in range(STEPS):
-            await workflow.sleep(timedelta(seconds=gap_s))
+        gap, started_at = timedelta(seconds=gap_s), workflow.info().start_time
+        for step in range(STEPS):
+            due_at = started_at + gap * (step + 1)
+            await workflow.sleep(max(due_at - workflow.now(), timedelta(milliseconds=1)))
             await workflow.execute_activity(lean_step, start_to_close_timeout=timedelta(seconds=60))

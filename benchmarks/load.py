@@ -1,7 +1,7 @@
 """As many enrollments as the server and one worker can finish, without any step being late.
 
-Whoever finishes is replaced. If hardly any step waits for the server or the worker, there is
-room for one more; if many do, one less. So nobody is ever idle, and yet no step comes up
+Whoever finishes is replaced. While hardly any step waits long for the server or the worker
+there is room for more, and once several do, for fewer. So nobody is ever idle, and yet no step comes up
 before the one before it is done. That matters: our workflow takes two steps that are due
 together with one timer, and a simple one could not. The timers of finished enrollments are
 counted, to show that it held.
@@ -27,12 +27,13 @@ STEPS = 4
 # enough that a round reaches its steady state in some seconds.
 GAP_S = 1.0
 
-# With fewer steps waiting for the server or the worker there is room; with more that have
-# waited for half a gap there is too little.
-_FEW_WAITING, _MANY_LATE = 5, 3
+# How long steps wait for the server or the worker, as a share of the gap: if hardly any for
+# this long there is room for more enrollments, if several for that long there are too many.
+# On an idle server a step already takes a tenth of a second.
+_ROOM, _CROWD = 0.35, 0.65
 
 # What there is room for before anybody has looked.
-_AT_FIRST = 30
+_AT_FIRST = 40
 
 # How often one more may be let in: it takes a gap until its first step comes up.
 _PATIENCE_S = 0.4
@@ -70,11 +71,9 @@ class Round:
 class Watch(Interceptor):
     """Sees the activities that run, and so knows what is overdue and what has finished.
 
-    `drifts`: a gap begins when the step before is done, and not when it was due. `room` is
-    how many enrollments may be under way, as far as was found out.
+    `room` is how many enrollments may be under way, as far as was found out.
     """
 
-    drifts: bool = False
     room: int = _AT_FIRST
     due: dict[str, float] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
@@ -94,15 +93,15 @@ class Watch(Interceptor):
         if self.done[workflow_id] == STEPS:
             self.finished.append(workflow_id)
         else:
-            self.due[workflow_id] = (now if self.drifts else due) + GAP_S
+            self.due[workflow_id] = due + GAP_S
 
     def look(self) -> None:
         """Make room for more or fewer, by how many steps wait for the server or the worker."""
         now = time.monotonic()
-        waiting = [now - due for due in self.due.values() if due < now]
-        if len(waiting) < _FEW_WAITING and len(self.due) >= self.room - 1:
-            self.room += 2
-        elif sum(each > GAP_S / 2 for each in waiting) > _MANY_LATE:
+        late = [(now - due) / GAP_S for due in self.due.values()]
+        if sum(each > _ROOM for each in late) < 3 and len(self.due) >= self.room - 1:
+            self.room += 4
+        elif sum(each > _CROWD for each in late) > 3:
             self.room = max(4, min(self.room, len(self.due)) - 2)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:

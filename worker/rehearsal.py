@@ -10,10 +10,11 @@ in. Times of decisions are the engine's, so it is enough that everything due bef
 has been decided, and that nothing due later has.
 """
 
+import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,10 +109,7 @@ async def _stage(named: LoadedJourney, policy: Policy) -> AsyncIterator[_Stage]:
         try:
             await _publish(database, named, policy)
             async with (
-                await WorkflowEnvironment.start_time_skipping(
-                    test_server_existing_path=str(installed(TEST_SERVER)),
-                    data_converter=pydantic_data_converter,
-                ) as environment,
+                await _start_server(Path(folder)) as environment,
                 build_worker(
                     environment.client,
                     build_desk(settings, database, lambda: datetime.now(UTC)),
@@ -126,6 +124,33 @@ async def _stage(named: LoadedJourney, policy: Policy) -> AsyncIterator[_Stage]:
                 )
         finally:
             await database.dispose()
+
+
+async def _start_server(folder: Path) -> WorkflowEnvironment:
+    with _output_to(folder / "server.log"):
+        return await WorkflowEnvironment.start_time_skipping(
+            test_server_existing_path=str(installed(TEST_SERVER)),
+            data_converter=pydantic_data_converter,
+        )
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Where programs that are started meanwhile write; ours has nothing to say just then.
+
+    The SDK lets the server inherit our output, and the server prints a stack trace now and
+    then as it goes: it has no place among the lines of a simulation.
+    """
+    kept = {stream: os.dup(stream) for stream in (1, 2)}
+    try:
+        with log.open("ab") as file:
+            for stream in kept:
+                os.dup2(file.fileno(), stream)
+        yield
+    finally:
+        for stream, copy in kept.items():
+            os.dup2(copy, stream)
+            os.close(copy)
 
 
 async def _add_search_attributes(client: Client, rpc_timeout: timedelta) -> None:

@@ -1,54 +1,25 @@
 """docker-compose.yml, read by the real Docker Compose, and the settings it hands over."""
 
-import json
-import os
 import re
 import subprocess
 import sys
-import sysconfig
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from settings import EmailProvider, Settings, load, variable
-from tests.lint.checkout import ROOT
-
-# The wheel's own wrapper script answers 0 whatever happened, so the binary is called.
-COMPOSE = Path(sysconfig.get_path("purelib")) / "compose" / "docker-compose"
-FILE = ROOT / "docker-compose.yml"
-EXAMPLE = ROOT / ".env.example"
-SECRETS = {"POSTGRES_PASSWORD": "p" * 48, "PARCOURS_SECRET_KEY": "k" * 64}
-PARCOURS_SERVICES = ("migrate", "publish", "api", "worker")
-
-
-def compose(tmp_path: Path, text: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Have Compose check and resolve a file; only `env` is there to fill it in."""
-    (tmp_path / "docker-compose.yml").write_text(text, encoding="utf-8")
-    return subprocess.run(
-        [COMPOSE, "--project-directory", tmp_path, "config", "--format", "json"],
-        cwd=tmp_path,
-        env={"PATH": os.defpath, "HOME": str(tmp_path), **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def resolved(tmp_path: Path, env: dict[str, str]) -> dict[str, Any]:
-    run = compose(tmp_path, FILE.read_text(encoding="utf-8"), env)
-    assert run.returncode == 0, run.stderr
-    services: dict[str, Any] = json.loads(run.stdout)["services"]
-    return services
-
-
-def example() -> dict[str, str]:
-    """The variables of .env.example and their values."""
-    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
-    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
-    return {name: value for name, _, value in pairs}
+from tests.deploy.compose import (
+    EXAMPLE,
+    FILE,
+    PARCOURS_SERVICES,
+    SECRETS,
+    compose,
+    example,
+    resolved,
+)
+from worker import web
 
 
 def test_compose_accepts_the_file(tmp_path: Path) -> None:
@@ -196,6 +167,13 @@ def test_a_stopping_worker_is_not_killed_while_it_finishes_its_sends(tmp_path: P
     worker = resolved(tmp_path, SECRETS)["worker"]
     graceful: timedelta = Settings.model_fields["graceful_shutdown"].default
     assert timedelta(seconds=int(worker["stop_grace_period"].removesuffix("s"))) > graceful
+
+
+def test_a_stopping_api_is_not_killed_while_temporal_is_frozen(tmp_path: Path) -> None:
+    """Requests under way run out first, then the dispatcher's calls, one after another."""
+    api = resolved(tmp_path, SECRETS)["api"]
+    rpc: timedelta = Settings.model_fields["rpc_timeout"].default
+    assert timedelta(seconds=int(api["stop_grace_period"].removesuffix("s"))) > web._GRACE + 2 * rpc
 
 
 def test_the_server_and_its_ui_are_those_that_the_tests_run_on(tmp_path: Path) -> None:
