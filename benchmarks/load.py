@@ -1,10 +1,10 @@
 """As many enrollments as the server and one worker can finish, without any step being late.
 
 Whoever finishes is replaced. While hardly any step waits long for the server or the worker
-there is room for more, and once several do, for fewer. So nobody is ever idle, and yet no step comes up
-before the one before it is done. That matters: our workflow takes two steps that are due
-together with one timer, and a simple one could not. The timers of finished enrollments are
-counted, to show that it held.
+there is room for more, and once several do, for fewer. So nobody is ever idle, and yet no
+step comes up before the one before it is done. That matters: our workflow takes two steps
+that are due together with one timer, and a simple one could not. The timers of finished
+enrollments are counted, to show that it held.
 """
 
 import asyncio
