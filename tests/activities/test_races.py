@@ -10,11 +10,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import text
+
 from activities.deliver import deliver
 from activities.desk import Attempt, Trouble
 from engine.enrollment import NotBefore, Over, Settled
 from engine.reasons import Decision, Reason
+from store import customers, enrollments
 from store.database import Database
+from store.tables import EnrollmentState
 from tests.activities.given import NOW, FakeProvider, Office, open_office
 
 SENT = Settled(decision=Decision.SENT, channel="email", message="tip")
@@ -119,3 +123,26 @@ async def one(office: Office) -> Any:
         return await office.deliver()
     except Trouble:
         return None  # another one was under way
+
+
+async def test_an_exit_that_is_being_accepted_is_waited_for_and_wins(db: Database) -> None:
+    """The lock comes first and the reading after it, or PostgreSQL reads what was before."""
+    office = await open_office(db)
+    async with db.transaction() as session:
+        await customers.lock(session, "c1", NOW)
+        row = await enrollments.get(session, office.enrollment)
+        assert row is not None
+        delivery = asyncio.create_task(office.deliver())
+        await until_someone_waits(db)
+        row.state, row.ended_at = EnrollmentState.EXITED, NOW
+    assert isinstance(await delivery, Over)
+    assert office.provider.given == []
+
+
+async def until_someone_waits(db: Database) -> None:
+    """Until a transaction waits for another one's lock; on SQLite they wait for their turn."""
+    waiting = db.is_sqlite
+    while not waiting:
+        async with db.reading() as session:
+            found = await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        waiting = bool(found)

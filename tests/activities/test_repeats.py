@@ -259,6 +259,10 @@ class TestWhatIsAskedAgain:
         later = office.order(delivery={"at": NOW + HOUR})
         assert await office.deliver(later, after=HOUR) == SENT
 
+    async def test_a_claim_does_not_count_against_itself_for_a_cap(self, db: Database) -> None:
+        office = await self.not_taken(db, rules=policy(caps=[{"max": 1, "per": "1 week"}]))
+        assert await office.deliver(after=HOUR) == SENT
+
     async def test_a_skip_settles_a_claim_that_nobody_has(self, db: Database) -> None:
         office = await self.not_taken(db)
         await office.change(skipped_steps=["tip"])

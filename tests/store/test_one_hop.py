@@ -1,0 +1,65 @@
+"""SQLite in one hop a statement answers as SQLite does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from store import one_hop
+from store.database import Database
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> Database:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)"))
+    return database
+
+
+async def test_rows_come_as_they_were_written(sqlite: Database) -> None:
+    insert = text("INSERT INTO things (name) VALUES (:name)")
+    async with sqlite.transaction() as session:
+        await session.execute(insert, [{"name": "one"}, {"name": "two"}])
+        given = await session.execute(text("INSERT INTO things (name) VALUES ('x') RETURNING id"))
+        assert given.scalars().all() == [3]
+        changed = await session.execute(text("UPDATE things SET name = 'all'"))
+        assert changed.rowcount == 3  # type: ignore[attr-defined]
+    async with sqlite.reading() as session:
+        rows = await session.execute(text("SELECT id, name FROM things ORDER BY id"))
+        assert rows.mappings().all() == [{"id": n, "name": "all"} for n in (1, 2, 3)]
+    await sqlite.dispose()
+
+
+async def test_a_statement_that_fails_raises_and_undoes_its_transaction(sqlite: Database) -> None:
+    async def twice() -> None:
+        async with sqlite.transaction() as session:
+            await session.execute(text("INSERT INTO things VALUES (1, 'one')"))
+            await session.execute(text("INSERT INTO things VALUES (1, 'again')"))
+
+    with pytest.raises(IntegrityError):
+        await twice()
+    async with sqlite.reading() as session:
+        assert (await session.execute(text("SELECT * FROM things"))).all() == []
+    await sqlite.dispose()
+
+
+async def test_a_statement_is_one_hop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection: Any = await one_hop.connect(tmp_path / "a.db")
+    hops: list[object] = []
+    hop = connection._execute
+
+    async def counted(function: object, *args: object) -> object:
+        hops.append(function)
+        return await hop(function, *args)
+
+    monkeypatch.setattr(connection, "_execute", counted)
+    cursor = connection.cursor()
+    await cursor.__aenter__()
+    await cursor.execute("SELECT 1 UNION SELECT 2")
+    assert await cursor.fetchall() == [(1,), (2,)]
+    await cursor.close()
+    assert len(hops) == 1
+    await connection.close()
