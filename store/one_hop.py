@@ -1,9 +1,9 @@
 """SQLite through aiosqlite, one hop to its thread for a statement instead of four.
 
 Knows no SQL. Opening a cursor, executing, fetching and closing it are four messages between
-threads in aiosqlite, each dearer than the statement itself; SQLAlchemy always asks for all
-four in a row, and always fetches everything. So here they are one. Measured with `deliver`:
-a hundred hops a message became thirty, and its CPU time fell by half.
+threads in aiosqlite, each dearer than most statements; SQLAlchemy always asks for all four
+in a row, and always fetches everything. So here they are one: a `deliver` of 14 statements
+and four transactions takes 22 hops.
 """
 
 import sqlite3

@@ -29,7 +29,7 @@ async def test_rows_come_as_they_were_written(sqlite: Database) -> None:
         assert changed.rowcount == 3  # type: ignore[attr-defined]
     async with sqlite.reading() as session:
         rows = await session.execute(text("SELECT id, name FROM things ORDER BY id"))
-        assert rows.mappings().all() == [{"id": n, "name": "all"} for n in (1, 2, 3)]
+        assert [tuple(row) for row in rows] == [(n, "all") for n in (1, 2, 3)]
     await sqlite.dispose()
 
 
