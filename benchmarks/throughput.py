@@ -10,8 +10,8 @@ from benchmarks.ratios import ratio_of
 from benchmarks.servers import temporal_server
 from benchmarks.trial import fast_trial
 
-_ROUNDS = 3
-_WINDOW_S = 6.0
+_ROUNDS = 4
+_WINDOW_S = 5.0
 _MOST_BYTES = 12 * 1024
 
 
