@@ -2,19 +2,20 @@
 
 Rules for whoever edits this next:
 
-1. Customers are locked first, all of a request at once, in order of id.
-2. The unique `message_id` decides what is new, not a look beforehand. A repeat does nothing.
-3. Routing decides (`engine.routing`); here its effects are carried out, in their order.
-4. What ends an enrollment closes it here, in the same transaction. Temporal hears later.
-5. A condition that fails never fails the call.
-6. Nothing in here waits for Temporal.
+1. Everybody concerned is locked first, all of a request at once (`api.reach`).
+2. Who is whom comes next: ids that a call joins are one customer before anything is routed.
+3. The unique `message_id` decides what is new, not a look beforehand. A repeat does nothing.
+4. Routing decides (`engine.routing`); here its effects are carried out, in their order.
+5. What ends an enrollment closes it here, in the same transaction. Temporal hears later.
+6. A condition that fails never fails the call.
+7. Nothing in here waits for Temporal.
 
 The one surprising fact: a batch is taken in the order in which things happened, customer by
 customer, not in the order in which it lists them.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -22,14 +23,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.by_hand import enroll_by_hand
 from api.carrying import Carrier
-from api.conditions import NotedConditions
+from api.colleagues import join_company, tell_colleagues
+from api.joining import join_all
 from api.people import Person, people
+from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.services import Services
-from engine.calls import Call, ChangeConsent, EnrollByHand, Identify, Track
+from engine.calls import (
+    Alias,
+    Call,
+    ChangeConsent,
+    EnrollByHand,
+    Group,
+    Identify,
+    SegmentCall,
+    Track,
+)
+from engine.disposition import Flag
 from engine.events import BuiltInEvent
 from engine.routing import route_identify
+from engine.watching import Watched
 from store import consents, customers, events, journeys
-from store.tables import Consent, ConsentState, Event, EventKind
+from store.tables import Consent, ConsentState, Customer, Event, EventKind
+from store.traits import merge_traits
 
 
 @dataclass(frozen=True)
@@ -63,11 +78,20 @@ async def accept(
     Raises NoSuchJourneyError, AlreadyEnrolledError or NoKeyError for an EnrollByHand, and
     then nothing of the request is accepted.
     """
-    async with services.database.transaction() as session:
-        accepted = await accept_in(session, services, calls, received_at, said)
-    if accepted.carried:
-        services.woken.set()
-    return accepted
+    if not calls:
+        return Accepted(new=frozenset())
+    reach = reach_of(calls)
+    for _ in range(MOST_TRIES):
+        try:
+            async with services.database.transaction() as session:
+                accepted = await _accept(session, services, calls, received_at, said, reach)
+        except NotReachedError as short:
+            reach = short.wider
+            continue
+        if accepted.carried:
+            services.woken.set()
+        return accepted
+    raise RuntimeError("whom a request concerns has kept changing")
 
 
 async def accept_in(
@@ -78,22 +102,62 @@ async def accept_in(
     said: Said | None = None,
 ) -> Accepted:
     """`accept` inside a transaction of the caller's, who sets `services.woken` after it."""
-    if not calls:
-        return Accepted(new=frozenset())
+    reach = reach_of(calls)
+    for _ in range(MOST_TRIES):
+        try:
+            async with session.begin_nested():  # undone, it lets the locks go
+                return await _accept(session, services, calls, received_at, said, reach)
+        except NotReachedError as short:
+            reach = short.wider
+    raise RuntimeError("whom a request concerns has kept changing")
+
+
+async def _accept(
+    session: AsyncSession,
+    services: Services,
+    calls: Sequence[Call],
+    received_at: datetime,
+    said: Said | None,
+    reach: Reach,
+) -> Accepted:
+    """One try. Raises NotReachedError."""
     published = await journeys.newest_publication(session)
-    ids = {call.customer_id for call in calls}
-    locked = await customers.lock_many(session, ids, services.wall())
-    new = await events.accept(session, list(_event_rows(calls, received_at)))
-    fresh = _fresh(calls, new)
-    carrier = Carrier(session, services, published, NotedConditions(services.evaluate), received_at)
-    for person in await people(session, locked.values(), published):
-        mine = fresh.get(person.row.id, [])
-        person.waiting = {call.message_id for call in mine}
-        for call in sorted(mine, key=lambda call: call.at):
+    watched = await journeys.watched_by_all(session, published)
+    locked = await lock(session, reach, watched, services.wall())
+    owners = {each.id: each for each in map(locked.owner, locked.customers)}
+    inside = _those_inside(calls, locked, watched)
+    known = await people(session, owners.values(), published, inside, locked.companies.values())
+    carrier = Carrier(session, services, published, watched, locked, known, received_at)
+    await join_all(carrier, calls)
+    mine = [replace(call, customer_id=locked.owner(call.customer_id).id) for call in calls]
+    new = await events.accept(session, list(_event_rows(mine, received_at)))
+    fresh = _fresh(mine, new)
+    for customer_id, theirs in sorted(fresh.items()):
+        known[customer_id].waiting = {call.message_id for call in theirs}
+    for customer_id, theirs in sorted(fresh.items()):
+        person = known[customer_id]
+        for call in sorted(theirs, key=lambda call: call.at):
             await _take(carrier, person, call, said or Said())
             person.waiting.discard(call.message_id)
-    await carrier.writing.write()
+    await carrier.write()
     return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
+
+
+def _those_inside(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
+    """Those whose enrollments these calls may concern; usually nobody."""
+    inside = set(locked.members)
+    for call in calls:
+        row = locked.owner(call.customer_id)
+        if call.formerly or _may_concern(call, row, watched):
+            inside.update(locked.owner(name).id for name in (call.customer_id, *call.formerly))
+    return frozenset(inside)
+
+
+def _may_concern(call: Call, row: Customer, watched: Watched) -> bool:
+    if not isinstance(call, Track) or row.first_seen_at is None:
+        return True
+    zone_moves = call.timezone is not None and call.timezone != row.context_timezone
+    return call.event in watched.events or zone_moves
 
 
 def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
@@ -111,46 +175,48 @@ def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
 
 async def _take(carrier: Carrier, person: Person, call: Call, said: Said) -> None:
     match call:
-        case Identify():
-            await _identify(carrier, person, call)
-        case Track():
-            await _track(carrier, person, call)
         case ChangeConsent():
             await _change_consent(carrier, person, call, said)
         case EnrollByHand():
             await enroll_by_hand(carrier, person, call)
         case _:
+            await _segment_call(carrier, person, call)
+
+
+async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> None:
+    before = person.profile()
+    if isinstance(call, Identify):
+        merge_traits(person.row, call.traits, call.at)
+    customers.record_seen(
+        person.row,
+        call.at,
+        activity=isinstance(call, Track),
+        timezone=call.timezone,
+        locale=call.locale,
+    )
+    person.row.updated_at = carrier.services.wall()
+    _flag(carrier, person, call)
+    if isinstance(call, Identify) or before.zone != person.profile().zone:
+        effects = route_identify(call, before, person.profile(), person.enrolled)
+        await carrier.carry_out(person, call, effects)
+    await _created(carrier, person, call)
+    match call:
+        case Track():
+            await carrier.route(person, call)
+            await tell_colleagues(carrier, person, call)
+        case Group():
+            await join_company(carrier, person, call)
+        case Identify() | Alias():
+            pass
+        case _:
             assert_never(call)
-    await carrier.note(call, _unknown_zone(person, call))
-
-
-async def _identify(carrier: Carrier, person: Person, call: Identify) -> None:
-    before, is_first = person.profile(), person.is_unseen
-    customers.merge_traits(person.row, call.traits, call.at)
-    _see(carrier, person, call, activity=False)
-    effects = route_identify(call, before, person.profile(), person.enrolled)
-    await carrier.carry_out(person, call, effects)
-    await _created(carrier, person, call, is_first)
-
-
-async def _track(carrier: Carrier, person: Person, call: Track) -> None:
-    before, is_first = person.profile(), person.is_unseen
-    _see(carrier, person, call, activity=True)
-    if before.zone != person.profile().zone:
-        moved = Identify(
-            customer_id=call.customer_id, at=call.at, message_id=call.message_id, traits={}
-        )
-        effects = route_identify(moved, before, person.profile(), person.enrolled)
-        await carrier.carry_out(person, moved, effects)
-    await _created(carrier, person, call, is_first)
-    await carrier.route(person, call)
 
 
 async def _change_consent(
     carrier: Carrier, person: Person, call: ChangeConsent, said: Said
 ) -> None:
-    is_first = person.is_unseen
-    _see(carrier, person, call, activity=False)
+    customers.record_seen(person.row, call.at, activity=False)
+    person.row.updated_at = carrier.services.wall()
     await consents.append(
         carrier.session,
         Consent(
@@ -165,46 +231,36 @@ async def _change_consent(
             actor=said.actor,
         ),
     )
-    await _created(carrier, person, call, is_first)
+    await _created(carrier, person, call)
     await carrier.route(person, _consent_event(call))
 
 
-def _see(
-    carrier: Carrier, person: Person, call: Identify | Track | ChangeConsent, *, activity: bool
-) -> None:
-    zone = None if isinstance(call, ChangeConsent) else call.timezone
-    locale = None if isinstance(call, ChangeConsent) else call.locale
-    customers.record_seen(person.row, call.at, activity=activity, timezone=zone, locale=locale)
-    person.row.updated_at = carrier.services.wall()
-
-
-async def _created(
-    carrier: Carrier, person: Person, first: Identify | Track | ChangeConsent, is_first: bool
-) -> None:
-    """`customer.created`, with the first call of any kind."""
-    if not is_first:
+async def _created(carrier: Carrier, person: Person, first: SegmentCall | ChangeConsent) -> None:
+    """`customer.created`, with the first call of any kind from somebody who is known."""
+    if not person.is_unseen or person.is_anonymous:
         return
+    person.is_unseen = False
     created = Track(
         customer_id=first.customer_id,
         at=first.at,
         message_id=f"{BuiltInEvent.CUSTOMER_CREATED}:{first.message_id}",
         event=BuiltInEvent.CUSTOMER_CREATED,
         kind=EventKind.SYSTEM,
+        historical=first.historical,
     )
     carrier.writing.add_event(_event_row(created, carrier.received_at))
     await carrier.route(person, created)
 
 
-def _unknown_zone(person: Person, call: Call) -> dict[str, Any]:
-    """The flag, where this call named a zone and the customer's is unknown."""
-    match call:
-        case Identify():
-            named = call.timezone is not None or "timezone" in call.traits
-        case Track():
-            named = call.timezone is not None
-        case _:
-            named = False
-    return {"zone": "unknown"} if named and person.zone_is_unknown else {}
+def _flag(carrier: Carrier, person: Person, call: SegmentCall) -> None:
+    """What is odd about the call."""
+    if call.clamped:
+        carrier.flag(call, Flag.CLAMPED)
+    names_zone = call.timezone is not None or (
+        isinstance(call, Identify) and "timezone" in call.traits
+    )
+    if names_zone and person.zone_is_unknown:
+        carrier.flag(call, Flag.UNKNOWN_ZONE)
 
 
 def _consent_event(call: ChangeConsent) -> Track:
@@ -222,25 +278,17 @@ def _consent_event(call: ChangeConsent) -> Track:
 def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[Event]:
     for call in calls:
         match call:
-            case Identify() | Track():
-                yield _event_row(call, received_at)
             case ChangeConsent():
                 yield _event_row(_consent_event(call), received_at)
             case EnrollByHand():
                 pass  # the enrollment itself is its record, with the audit log
             case _:
-                assert_never(call)
+                yield _event_row(call, received_at)
 
 
-def _event_row(call: Identify | Track, received_at: datetime) -> Event:
+def _event_row(call: SegmentCall, received_at: datetime) -> Event:
+    kind, name, properties = _content(call)
     context = {"timezone": call.timezone, "locale": call.locale}
-    match call:
-        case Identify(traits=traits):
-            kind, name, properties = EventKind.IDENTIFY, None, traits
-        case Track(event=event, properties=given):
-            kind, name, properties = EventKind(call.kind), event, given
-        case _:
-            assert_never(call)
     return Event(
         message_id=call.message_id,
         customer_id=call.customer_id,
@@ -251,3 +299,17 @@ def _event_row(call: Identify | Track, received_at: datetime) -> Event:
         occurred_at=call.at,
         received_at=received_at,
     )
+
+
+def _content(call: SegmentCall) -> tuple[EventKind, str | None, Mapping[str, Any]]:
+    match call:
+        case Identify():
+            return EventKind.IDENTIFY, None, call.traits
+        case Track():
+            return EventKind(call.kind), call.event, call.properties
+        case Group():
+            return EventKind.GROUP, None, {"groupId": call.company_id, "traits": dict(call.traits)}
+        case Alias():
+            return EventKind.ALIAS, None, {"previousId": call.formerly[0] if call.formerly else ""}
+        case _:
+            assert_never(call)

@@ -9,8 +9,8 @@ from api.errors import AlreadyEnrolledError, NoKeyError, NoSuchJourneyError
 from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
+from engine.entering import enroll, next_ordinal
 from engine.gate import key_of
-from engine.routing import enroll
 
 
 async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -> None:
@@ -37,14 +37,14 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
     effect = enroll(
         journey,
         key,
-        max((each.ordinal for each in mine), default=0) + 1,
+        next_ordinal(mine, person.profile()),
         call.message_id,
         call.properties,
         call.start_at,
         call.at,
         person.profile(),
     )
-    await carrier.begin(person, effect)
+    await carrier.begin(person, call, effect)
 
 
 def _key(journey: Journey, call: EnrollByHand) -> str | None:

@@ -5,42 +5,55 @@ event arrived out of order, or a person enrolled the customer by hand) is told a
 happened since its start, because an exit that was accepted before it counts as well.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, assert_never
+from decimal import Decimal
+from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.beginning import enrollment_row
 from api.conditions import NotedConditions
+from api.dispositions import Dispositions
 from api.people import Person
+from api.reach import Locked
 from api.services import Services
 from api.writing import Writing
 from engine.calls import Call, Track
+from engine.definition import Journey
+from engine.disposition import Deed, Did, Flag
+from engine.effects import (
+    Amend,
+    Convert,
+    Effect,
+    Enroll,
+    Enrolled,
+    NotEnrolled,
+    Refuse,
+    Supersede,
+    Tell,
+)
 from engine.enrollment import Notice
+from engine.entering import route_start
 from engine.events import is_reserved
-from engine.gate import PastEvent, matches
-from engine.keys import enrollment_id
-from engine.machine import Machine
-from engine.orders import EnrollmentInput, Next
+from engine.gate import PastEvent, concerns, first_match
 from engine.reasons import Ending
-from engine.routing import Convert, Effect, Enroll, Enrolled, Refuse, Tell, route_track
-from engine.sampling import held_out
+from engine.routing import route_track
 from engine.values import at_path
-from store import enrollments, events
-from store.activity import last_activity
+from engine.watching import Watched
+from store import enrollments, events, messages
 from store.journeys import Published
-from store.tables import Enrollment, OutboxKind, OutboxRow
+from store.tables import Event, OutboxKind, OutboxRow
 
-# What a column of NUMERIC(18, 4) can hold.
-_MOST_MONEY = Decimal(10) ** 14
+_DID = {Ending.CONVERTED: Did.CONVERTED, Ending.EXITED: Did.EXITED}
 
 
 class Carrier:
     """One request's effects, carried out within its transaction.
 
-    `enrolled` lists the enrollments that began, `carried` counts what Temporal has to hear.
+    `people` are the locked customers, by id. `enrolled` lists the enrollments that began,
+    `carried` counts what Temporal has to hear.
     """
 
     def __init__(
@@ -48,80 +61,96 @@ class Carrier:
         session: AsyncSession,
         services: Services,
         published: Published | None,
-        conditions: NotedConditions,
+        watched: Watched,
+        locked: Locked,
+        people: dict[str, Person],
         received_at: datetime,
     ) -> None:
         self.session = session
         self.services = services
         self.published = published
+        self.watched = watched
+        self.locked = locked
+        self.people = people
         self.received_at = received_at
         self.writing = Writing(session)
         self.enrolled: list[str] = []
         self.carried = 0
-        self._conditions = conditions
-        self._refused: dict[str, str] = {}
+        self._conditions = NotedConditions(services.evaluate)
+        self._dispositions = Dispositions()
 
-    async def route(self, person: Person, track: Track) -> None:
-        """Have an event routed, and carry out its effects."""
-        journeys = self.published.journeys.values() if self.published is not None else ()
+    @property
+    def journeys(self) -> Sequence[Journey]:
+        """What is published now."""
+        return tuple(self.published.journeys.values()) if self.published is not None else ()
+
+    def members(self, company_id: str) -> list[Person]:
+        """Those of a company who are locked: all who may be concerned."""
+        return [each for each in self.people.values() if each.row.company_id == company_id]
+
+    async def route(
+        self,
+        person: Person,
+        track: Track,
+        *,
+        among: Collection[str] | None = None,
+        published: Sequence[Journey] | None = None,
+    ) -> None:
+        """Have an event routed, and carry out its effects.
+
+        It may concern all of the person's enrollments, or those `among` the ids, and start
+        any journey, or those of `published`.
+        """
+        if person.is_anonymous or track.event not in self.watched.events:
+            return
         effects = route_track(
-            track, self.received_at, person.profile(), person.enrolled, journeys, self._conditions
+            track,
+            self.received_at,
+            person.profile(),
+            [each for each in person.enrolled if among is None or each.id in among],
+            self.journeys if published is None else published,
+            self._conditions,
         )
         await self.carry_out(person, track, effects)
+        self._dispositions.failed(track.message_id, self._conditions.taken())
 
     async def carry_out(self, person: Person, cause: Call, effects: Iterable[Effect]) -> None:
         """Write what the effects of `cause` change, in their order."""
         for effect in effects:
             match effect:
                 case Enroll():
-                    await self.begin(person, effect)
+                    await self.begin(person, cause, effect)
                 case Tell(enrollment=enrollment, notice=notice):
                     await self._tell(person, enrollment, notice, cause)
-                case Convert():
-                    await enrollments.record_conversion(
-                        self.session, effect.enrollment, effect.at, _money(effect.value)
-                    )
+                case Supersede():
+                    await self._supersede(person, cause, effect)
+                case Convert() | Amend():
+                    await self._settle_late(person, cause, effect)
                 case Refuse(journey=journey, why=why):
-                    self._refused[journey] = why
+                    self._dispositions.refused(cause.message_id, journey, why)
                 case _:
                     assert_never(effect)
 
-    async def note(self, call: Call, flags: Mapping[str, Any]) -> None:
-        """Keep what is worth asking about the call's routing as its event's disposition."""
-        disposition = dict(flags)
-        if self._refused:
-            disposition["refused"] = self._refused
-        if failed := self._conditions.taken():
-            disposition["where_failed"] = failed
-        self._refused = {}
-        if disposition:
-            await events.set_disposition(self.session, call.message_id, disposition)
+    def flag(self, call: Call, flag: Flag) -> None:
+        """Keep with the call's event what is odd about it."""
+        self._dispositions.flag(call.message_id, flag)
 
-    async def begin(self, person: Person, effect: Enroll) -> str:
+    async def begin(self, person: Person, cause: Call, effect: Enroll) -> str:
         """Begin an enrollment; its id."""
-        journey = effect.journey
-        given = await self._input(person, effect)
-        row = Enrollment(
-            id=given.enrollment_id,
-            customer_id=person.row.id,
-            journey=journey.journey,
-            version=journey.version,
-            key=effect.key,
-            ordinal=effect.ordinal,
-            start_event_id=effect.start.event_id,
-            start_at=effect.start.at,
-            entered_at=effect.start.entered_at,
-            start_properties=dict(effect.properties),
-            next_step=given.next.step if given.next is not None else None,
-            next_at=given.next.at if given.next is not None else None,
-            holdout=self._is_held_out(person, effect),
-            input=given.model_dump(mode="json"),
+        assert self.published is not None  # nothing enrolls before something was published
+        row = await enrollment_row(
+            self.session,
+            self.services,
+            person,
+            effect,
+            self.published.policy.holdout,
+            self._conditions,
         )
         self.writing.add_enrollment(row)
-        self._put_out(person, OutboxKind.START, row.id, {})
+        self._put_out(person, OutboxKind.START, row.id, {}, cause)
         begun = Enrolled(
             id=row.id,
-            journey=journey,
+            journey=effect.journey,
             key=effect.key,
             start_at=row.start_at,
             start_event_id=row.start_event_id,
@@ -129,11 +158,51 @@ class Carrier:
         )
         person.enrolled.append(begun)
         self.enrolled.append(row.id)
+        self._did(cause, Did.ENTERED, begun)
         await self._catch_up(person, begun)
+        await self.hear_colleagues(person, begun)
         return row.id
 
+    async def write_enrollments(self) -> None:
+        """Have the rows of all enrollments there, to be changed."""
+        await self.writing.write_enrollments()
+
+    async def write(self) -> None:
+        """Write all that is left."""
+        await self.writing.write()
+        await self._dispositions.write(self.session)
+
+    def as_track(self, event: Event) -> Track:
+        """An event of the store, as what was told."""
+        return Track(
+            customer_id=event.customer_id,
+            at=event.occurred_at,
+            message_id=event.message_id,
+            event=event.name or "",
+            properties=event.properties,
+            kind=event.kind,
+        )
+
+    async def hear_colleagues(self, person: Person, enrolled: Enrolled) -> None:
+        """Tell an enrollment what colleagues did since its start."""
+        names, company_id = enrolled.journey.company_event_names, person.row.company_id
+        if not names or company_id is None:
+            return
+        await self.session.flush()
+        for event in await events.of_company(self.session, company_id, names, enrolled.start_at):
+            if event.customer_id != person.row.id:
+                track = replace(self.as_track(event), by_colleague=True)
+                await self.route(person, track, among={enrolled.id}, published=())
+
+    # --- One effect at a time -------------------------------------------------------------
+
     def _put_out(
-        self, person: Person, kind: OutboxKind, enrollment: str, payload: dict[str, Any]
+        self,
+        person: Person,
+        kind: OutboxKind,
+        enrollment: str,
+        payload: Mapping[str, object],
+        cause: Call,
     ) -> None:
         """Have Temporal hear of it."""
         now = self.services.wall()
@@ -141,93 +210,129 @@ class Carrier:
             OutboxRow(
                 customer_id=person.row.id,
                 kind=kind,
-                payload=payload,
+                payload=dict(payload),
                 created_at=now,
                 not_before_at=now,
                 enrollment_id=enrollment,
+                event_id=cause.message_id,
             )
         )
         self.carried += 1
 
-    async def _input(self, person: Person, effect: Enroll) -> EnrollmentInput:
-        """What the workflow starts with, the time of what comes first included."""
-        journey, start = effect.journey, effect.start
-        last = await last_activity(self.session, person.row, journey, effect.key, self._conditions)
-        facts = effect.facts.model_copy(update={"last_activity_at": last})
-        tolerances = self.services.tolerances
-        wake = Machine(journey, start, facts, tolerances=tolerances).wakeup(start.entered_at)
-        return EnrollmentInput(
-            enrollment_id=enrollment_id(journey.journey, person.row.id, effect.key, effect.ordinal),
-            customer_id=person.row.pseudonym,
-            journey=journey.journey,
-            version=journey.version,
-            definition=json.loads(journey.pinned()),
-            start=start,
-            facts=facts,
-            next=Next(step=wake.step, at=wake.at) if wake is not None else None,
-            tolerances=tolerances,
-            clock=self.services.clock,
-        )
+    def _did(self, cause: Call, did: Did, enrolled: Enrolled, steps: tuple[str, ...] = ()) -> None:
+        journey = enrolled.journey.journey
+        deed = Deed(did=did, journey=journey, enrollment=enrolled.id, steps=steps)
+        self._dispositions.did(cause.message_id, deed)
 
-    def _is_held_out(self, person: Person, effect: Enroll) -> bool:
-        """For measuring; whether a step is held out is the gate's to say."""
-        assert self.published is not None  # nothing enrolls before something was published
-        journey, who = effect.journey, person.row.id
-        return held_out(self.published.policy.holdout, "", who) or held_out(
-            journey.holdout, journey.journey, who
+    async def _tell(self, person: Person, enrollment: str, notice: Notice, cause: Call) -> None:
+        told = person.enrollment(enrollment)
+        self._put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"), cause)
+        if notice.ending is None:
+            self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)
+            return
+        await self.writing.write_enrollments()
+        await enrollments.close(self.session, enrollment, notice.ending, notice.at, notice.name)
+        person.close(enrollment, notice.ending, notice.at, notice.name)
+        self._did(cause, _DID[notice.ending], told)
+        if notice.ending is Ending.CONVERTED and isinstance(cause, Track):
+            value = self._worth(person, told, cause)
+            await enrollments.record_conversion(self.session, enrollment, notice.at, value)
+        if isinstance(cause, Track) and cause.event not in _starts(told.journey):
+            await self._start_again(person, told, notice.at)
+
+    async def _supersede(self, person: Person, cause: Call, effect: Supersede) -> None:
+        """Put an enrollment from the earlier start in place of that from the later one.
+
+        Not if something came of the later one already, nor if the customer had left again
+        between the two.
+        """
+        later = person.enrollment(effect.tell.enrollment)
+        journey = later.journey
+        await self.writing.write_enrollments()
+        in_use = bool(await messages.of_enrollment(self.session, later.id))
+        left = journey.reenter == "after_exit" and await self._left_between(
+            person, journey, effect.enroll, later.start_at
         )
+        if in_use or left:
+            self._dispositions.refused(
+                cause.message_id, journey.journey, NotEnrolled.ALREADY_ENROLLED
+            )
+            return
+        await self.carry_out(person, cause, [effect.tell])
+        await self.begin(person, cause, effect.enroll)
+
+    async def _left_between(
+        self, person: Person, journey: Journey, begun: Enroll, later: datetime
+    ) -> bool:
+        exits = (*journey.ends_on, *journey.goal)
+        names = {match.event for match in exits}
+        for event in await events.happened(self.session, person.row.id, names, begun.start.at):
+            past = PastEvent(
+                name=event.name or "", at=event.occurred_at, properties=event.properties
+            )
+            if (
+                begun.start.at < past.at <= later
+                and event.message_id not in person.waiting
+                and concerns(journey, begun.key, past)
+                and first_match(exits, past, person.traits, self._conditions) is not None
+            ):
+                return True
+        return False
+
+    async def _start_again(self, person: Person, ended: Enrolled, at: datetime) -> None:
+        """A start that came too early to be heard, while the exit before it was not known yet."""
+        journey = next((j for j in self.journeys if j.journey == ended.journey.journey), None)
+        if journey is None or journey.reenter != "after_exit":
+            return
+        for event in await events.happened(self.session, person.row.id, _starts(journey), at):
+            if event.message_id in person.waiting:
+                continue
+            effects = route_start(
+                journey,
+                self.as_track(event),
+                event.received_at,
+                person.profile(),
+                person.enrolled,
+                self._conditions,
+            )
+            if any(isinstance(effect, Enroll) and effect.key == ended.key for effect in effects):
+                await self.carry_out(person, self.as_track(event), effects)
+                return
+
+    async def _settle_late(self, person: Person, cause: Call, effect: Convert | Amend) -> None:
+        """What an ended enrollment came to, known only now."""
+        enrolled = person.enrollment(effect.enrollment)
+        value = enrollments.read_money(effect.value)
+        await self.writing.write_enrollments()
+        if isinstance(effect, Convert):
+            await enrollments.record_conversion(self.session, effect.enrollment, effect.at, value)
+            self._did(cause, Did.CONVERTED, enrolled)
+            return
+        await enrollments.amend(
+            self.session, effect.enrollment, effect.ending, effect.at, effect.by, value
+        )
+        person.close(effect.enrollment, effect.ending, effect.at, effect.by)
+        self._did(cause, _DID[effect.ending], enrolled)
+        await self._start_again(person, enrolled, effect.at)
 
     async def _catch_up(self, person: Person, begun: Enrolled) -> None:
-        journey = begun.journey
-        names = {match.event for match in (*journey.goal, *journey.ends_on)}
-        names |= {m.event for step in journey.steps for m in step.after_event or ()}
+        names = begun.journey.event_names
         seen_at = person.row.last_seen_at
         if (seen_at is None or seen_at <= begun.start_at) and not any(map(is_reserved, names)):
             return  # nothing of the customer's own came after it: the usual case, for free
         for event in await events.happened(self.session, person.row.id, names, begun.start_at):
             if event.message_id == begun.start_event_id or event.message_id in person.waiting:
                 continue
-            track = Track(
-                customer_id=event.customer_id,
-                at=event.occurred_at,
-                message_id=event.message_id,
-                event=event.name or "",
-                properties=event.properties,
-                kind=event.kind,
-            )
-            enrolled = person.enrollment(begun.id)
-            effects = route_track(
-                track, self.received_at, person.profile(), [enrolled], (), self._conditions
-            )
-            await self.carry_out(person, track, effects)
-
-    async def _tell(self, person: Person, enrollment: str, notice: Notice, cause: Call) -> None:
-        self._put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"))
-        if notice.ending is None:
-            return
-        told = person.enrollment(enrollment)
-        await self.writing.write_enrollments()
-        await enrollments.close(self.session, enrollment, notice.ending, notice.at, notice.name)
-        person.close(enrollment, notice.ending, notice.at)
-        if notice.ending is Ending.CONVERTED and isinstance(cause, Track):
-            value = self._worth(person, told, cause)
-            await enrollments.record_conversion(self.session, enrollment, notice.at, value)
+            await self.route(person, self.as_track(event), among={begun.id}, published=())
 
     def _worth(self, person: Person, told: Enrolled, cause: Track) -> Decimal | None:
         """The money of a conversion, in the property that the goal it met names."""
         event = PastEvent(name=cause.event, at=cause.at, properties=cause.properties)
-        for goal in told.journey.goal:
-            if matches(goal, event, person.row.traits, self._conditions):
-                return _money(at_path(cause.properties, goal.value)) if goal.value else None
-        return None
+        goal = first_match(told.journey.goal, event, person.traits, self._conditions)
+        if goal is None or not goal.value:
+            return None
+        return enrollments.read_money(at_path(cause.properties, goal.value))
 
 
-def _money(raw: object) -> Decimal | None:
-    """A number, or text that is one; anything else was no amount of money."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        return None
-    try:
-        value = Decimal(str(raw))
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() and abs(value) < _MOST_MONEY else None
+def _starts(journey: Journey) -> frozenset[str]:
+    return frozenset(match.event for match in journey.starts_on)

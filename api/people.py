@@ -4,17 +4,21 @@ Knows what is in the store and decides nothing. The surprising fact: `enrolled` 
 to date by hand as effects are carried out, so that a batch sees its own consequences.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from engine.company import known_traits
+from engine.effects import Enrolled, Profile
+from engine.keys import is_anonymous
 from engine.reasons import Ending
-from engine.routing import Enrolled, Profile, zone_of
-from store import enrollments, journeys
+from engine.routing import zone_of
+from store import companies, enrollments, journeys
 from store.journeys import Published
-from store.tables import Customer, Enrollment
+from store.tables import Company, Customer, Enrollment
 
 # Where nothing was ever published there is no policy, and no journey to be wrong about.
 _ZONE_WITHOUT_POLICY = "UTC"
@@ -22,17 +26,28 @@ _ZONE_WITHOUT_POLICY = "UTC"
 
 @dataclass
 class Person:
-    """`waiting` holds the message ids of this request that are yet to be routed."""
+    """`waiting` holds the message ids of this request that are yet to be routed.
+
+    `is_unseen`: no call of this customer was accepted before.
+    """
 
     row: Customer
     enrolled: list[Enrolled]
+    company: Company | None = None
     default_zone: str = _ZONE_WITHOUT_POLICY
     waiting: set[str] = field(default_factory=set)
+    is_unseen: bool = False
 
     @property
-    def is_unseen(self) -> bool:
-        """Whether no call of this customer was ever accepted."""
-        return self.row.first_seen_at is None
+    def is_anonymous(self) -> bool:
+        """Whether nobody knows who this is: then no journey concerns them."""
+        return is_anonymous(self.row.id)
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """The customer's traits as everything that reads them sees them."""
+        company = self.company.traits if self.company is not None else None
+        return known_traits(self.row.traits, self.row.company_id, company)
 
     @property
     def zone_is_unknown(self) -> bool:
@@ -44,38 +59,53 @@ class Person:
         name, _ = zone_of(self.row.traits, self.row.context_timezone, self.default_zone)
         return Profile(
             id=self.row.id,
-            traits=dict(self.row.traits),
+            traits=self.traits,
             zone=name,
             last_activity_at=self.row.last_seen_at,
+            ordinals_after=self.row.ordinals_after,
         )
 
     def enrollment(self, enrollment_id: str) -> Enrolled:
         """The customer's enrollment of that id; StopIteration if it is not theirs."""
         return next(each for each in self.enrolled if each.id == enrollment_id)
 
-    def close(self, enrollment_id: str, ending: Ending, at: datetime) -> None:
-        """The enrollment has ended."""
+    def close(self, enrollment_id: str, ending: Ending, at: datetime, by: str | None) -> None:
+        """The enrollment has ended so."""
         self.enrolled = [
-            replace(each, ending=ending, ended_at=at) if each.id == enrollment_id else each
+            replace(each, ending=ending, ended_at=at, ended_by=by)
+            if each.id == enrollment_id
+            else each
             for each in self.enrolled
         ]
 
 
 async def people(
-    session: AsyncSession, locked: Iterable[Customer], published: Published | None
-) -> list[Person]:
-    """The locked customers with their enrollments, in order of id."""
-    rows = sorted(locked, key=lambda row: row.id)
-    found = await enrollments.of_customers(session, [row.id for row in rows])
+    session: AsyncSession,
+    rows: Iterable[Customer],
+    published: Published | None,
+    inside: Collection[str],
+    locked_companies: Iterable[Company] = (),
+) -> dict[str, Person]:
+    """The locked customers by id, in order of id.
+
+    `inside` are those whose enrollments may matter; of the others none is read.
+    """
+    ordered = sorted(rows, key=lambda row: row.id)
+    found = await enrollments.of_customers(session, inside) if inside else {}
+    known = {company.id: company for company in locked_companies}
+    missing = {row.company_id for row in ordered if row.company_id is not None} - known.keys()
+    known |= await companies.get_many(session, missing)
     default_zone = _default_zone(published)
-    return [
-        Person(
+    return {
+        row.id: Person(
             row=row,
             enrolled=[await enrolled(session, each) for each in found.get(row.id, [])],
+            company=known.get(row.company_id or ""),
             default_zone=default_zone,
+            is_unseen=row.first_seen_at is None,
         )
-        for row in rows
-    ]
+        for row in ordered
+    }
 
 
 async def enrolled(session: AsyncSession, row: Enrollment) -> Enrolled:
@@ -89,6 +119,7 @@ async def enrolled(session: AsyncSession, row: Enrollment) -> Enrolled:
         ordinal=row.ordinal,
         ending=row.ending,
         ended_at=row.ended_at,
+        ended_by=row.ended_by,
     )
 
 

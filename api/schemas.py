@@ -11,6 +11,10 @@ _COMMON: dict[str, Any] = {
         "description": "The app's own id of the customer; a number is read as text.",
         "example": "cust_42",
     },
+    "anonymousId": {
+        "type": "string",
+        "description": "Who it is, before that is known; in place of `userId`, or beside it.",
+    },
     "messageId": {
         "type": "string",
         "maxLength": 100,
@@ -56,6 +60,19 @@ TRACK = _call(
 )
 PAGE = _call([], name={"type": "string", "example": "Pricing"}, properties=_OBJECT)
 SCREEN = _call([], name={"type": "string", "example": "Settings"}, properties=_OBJECT)
+GROUP = _call(
+    ["groupId"],
+    groupId={"type": "string", "description": "The company's id.", "example": "acme"},
+    traits={**_OBJECT, "example": {"name": "Acme", "plan": "team"}},
+)
+ALIAS = _call(
+    ["previousId"],
+    previousId={
+        "type": "string",
+        "description": "What the customer was called before: a `userId`, or an `anonymousId`.",
+        "example": "visitor-7f3a",
+    },
+)
 BATCH: dict[str, Any] = {
     "type": "object",
     "required": ["batch"],
@@ -65,10 +82,15 @@ BATCH: dict[str, Any] = {
             "maxItems": 2500,
             "items": _call(
                 ["type"],
-                type={"type": "string", "enum": ["identify", "track", "page", "screen"]},
+                type={
+                    "type": "string",
+                    "enum": ["identify", "track", "page", "screen", "group", "alias"],
+                },
                 event=TRACK["properties"]["event"],
                 traits=_OBJECT,
                 properties=_OBJECT,
+                groupId=GROUP["properties"]["groupId"],
+                previousId=ALIAS["properties"]["previousId"],
             ),
         },
         "sentAt": _COMMON["sentAt"],

@@ -207,7 +207,7 @@ def _every(line: _Happening, clock: Clock) -> Iterator[datetime]:
 
 
 def _call(line: _Happening, customer_id: str, at: datetime) -> Call:
-    who = {"customer_id": customer_id, "message_id": ""}
+    who: dict[str, Any] = {"customer_id": customer_id, "message_id": ""}
     if line.track is not None:
         return Track(**who, at=at, event=line.track, properties=line.properties or {})
     if line.identify is not None:

@@ -173,7 +173,7 @@ class _Reader:
         head = self._checked.head
         if clock is None or head.value is None:
             return ()
-        who = {"customer_id": customer_id, "message_id": ""}
+        who: dict[str, Any] = {"customer_id": customer_id, "message_id": ""}
         identify = Identify(**who, at=clock.starts_at, traits=story.customer)
         if story.enrolled is not None:
             by_hand = EnrollByHand(

@@ -19,8 +19,8 @@ from cli.demo_cast import Member
 from cli.sentences import of_life, of_step
 from engine.clock import Clock
 from engine.definition import Journey
+from engine.lines import LifeLine, Line, StepLine
 from engine.reasons import Decision, Ending
-from engine.simulator import LifeLine, Line, StepLine
 from store import enrollments
 from store.database import Database
 from worker.told import lines_of

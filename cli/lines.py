@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.simulator import LifeLine, Line, StepLine
+from engine.lines import LifeLine, Line, StepLine
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,9 +16,9 @@ from authoring.scenario_lines import Expected, ExpectedDecision
 from authoring.scenarios import Scenario
 from cli.simulate import play
 from cli.zones import Zones
+from engine.lines import Line, StepLine
 from engine.progress import local_text
 from engine.reasons import Decision, Ending, Reason
-from engine.simulator import Line, StepLine
 
 # What is compared: a decision's time, step, decision and reason, or an ending's time and word.
 Told = tuple[datetime, str, Decision, Reason | None] | tuple[datetime, Ending]

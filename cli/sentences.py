@@ -11,7 +11,7 @@ from api.words import reason_in_words
 from engine.reasons import Decision
 
 if TYPE_CHECKING:
-    from engine.simulator import LifeLine, StepLine
+    from engine.lines import LifeLine, StepLine
 
 
 def of_step(line: StepLine) -> str:

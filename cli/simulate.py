@@ -22,8 +22,8 @@ from cli.options import JOURNEYS, JourneysOption
 if TYPE_CHECKING:
     from authoring.folder import LoadedJourney, LoadedJourneys
     from engine.calls import Call
+    from engine.lines import Line
     from engine.policy import Policy
-    from engine.simulator import Line
 
 
 def simulate(
@@ -74,7 +74,7 @@ def play(
 ) -> list[Line]:
     """The lines of one journey, by the pure simulator."""
     from cli.sample_wording import SampleWording
-    from engine.simulator import Stage
+    from engine.player import Stage
     from engine.simulator import simulate as played
     from rendering.conditions import evaluate
 

@@ -1,7 +1,9 @@
 """What is told to Parcours about a customer, whoever tells it: an SDK, a person, a scenario.
 
 The ingestion in `api/` and the simulator take the same values, so they can't disagree
-about what an event means.
+about what an event means. The one surprising fact: somebody who has not said who they are
+is a customer as well (`engine.keys.anonymous_customer`), in no journey, until a call names
+them together with the customer they turn out to be.
 """
 
 from collections.abc import Mapping
@@ -12,11 +14,19 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class _Call:
-    """`at` is when it happened (aware UTC); `message_id` is unique for ever."""
+    """`at` is when it happened (aware UTC); `message_id` is unique for ever.
+
+    `formerly` lists ids under which the customer was known before, as this call says.
+    `clamped`: it claimed to happen in the future. `historical`: it was sent to be known, not
+    to start anything.
+    """
 
     customer_id: str
     at: datetime
     message_id: str
+    formerly: tuple[str, ...] = ()
+    clamped: bool = False
+    historical: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +40,34 @@ class Identify(_Call):
 
 @dataclass(frozen=True, kw_only=True)
 class Track(_Call):
-    """Something the customer did. `kind` is the Segment call it came by: track, page or screen."""
+    """Something the customer did. `kind` is the Segment call it came by: track, page or screen.
+
+    `by_colleague`: not this customer did it but somebody of the same company, and only keys
+    that say `of: company` ask for it.
+    """
 
     event: str
     properties: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "track"
+    timezone: str | None = None
+    locale: str | None = None
+    by_colleague: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(_Call):
+    """The customer belongs to a company; its traits are merged as a customer's are."""
+
+    company_id: str
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    timezone: str | None = None
+    locale: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alias(_Call):
+    """Only says who the customer was before (`formerly`), where the two are to be joined."""
+
     timezone: str | None = None
     locale: str | None = None
 
@@ -57,4 +90,6 @@ class EnrollByHand(_Call):
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
-Call = Identify | Track | ChangeConsent | EnrollByHand
+# What the Segment API can say.
+SegmentCall = Identify | Track | Group | Alias
+Call = SegmentCall | ChangeConsent | EnrollByHand

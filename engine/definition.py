@@ -48,7 +48,13 @@ class EventMatch(_Frozen):
     where: str | None = None
 
 
-class GoalMatch(EventMatch):
+class EndMatch(EventMatch):
+    """An event that ends: the customer's own, or with `of: company` also a colleague's."""
+
+    of: Literal["customer", "company"] = "customer"
+
+
+class GoalMatch(EndMatch):
     """The event that counts as conversion."""
 
     value: str | None = None  # the property that holds the money
@@ -74,6 +80,7 @@ class At(_Frozen):
 
 
 Events = Annotated[tuple[EventMatch, ...], BeforeValidator(read_events)]
+Ends = Annotated[tuple[EndMatch, ...], BeforeValidator(read_events)]
 Goals = Annotated[tuple[GoalMatch, ...], BeforeValidator(read_events)]
 AfterEvents = Annotated[tuple[AfterEvent, ...], BeforeValidator(read_events)]
 Repeat = Literal[True, "daily", "weekly", "monthly", "yearly"]
@@ -220,7 +227,7 @@ class Journey(_Frozen):
     fresh: DurationText = parse_duration("1 day")
     key: str | None = Field(default=None, min_length=1)
     reenter: Literal["never", "after_exit", "restart"] = "never"
-    ends_on: Events = ()
+    ends_on: Ends = ()
     ends_at: TimeText | None = None
     goal: Goals = ()
     activity: Events = ()
@@ -310,6 +317,18 @@ class Journey(_Frozen):
         return tuple(
             sorted({t.anchor.path for t in self.times() if isinstance(t.anchor, EventAnchor)})
         )
+
+    @cached_property
+    def event_names(self) -> frozenset[str]:
+        """Every event that may start, end or fire something here."""
+        matches = (*self.starts_on, *self.ends_on, *self.goal)
+        fired = (match for step in self.steps for match in step.after_event or ())
+        return frozenset(match.event for match in (*matches, *fired))
+
+    @cached_property
+    def company_event_names(self) -> frozenset[str]:
+        """Events that end this also when a colleague of the customer does them."""
+        return frozenset(m.event for m in (*self.ends_on, *self.goal) if m.of == "company")
 
     def topic_of(self, step: Step) -> str | None:
         """The topic a step's message belongs to; None if it is transactional."""

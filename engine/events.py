@@ -12,6 +12,8 @@ class BuiltInEvent(StrEnum):
     """What journeys may start on, end on and wait for beside the app's own events."""
 
     CUSTOMER_CREATED = "customer.created"  # the first call of any kind for a customer
+    CUSTOMER_MERGED = "customer.merged"  # two customers turned out to be one
+    CUSTOMER_ERASED = "customer.erased"
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
     MESSAGE_DELIVERED = "message.delivered"

@@ -5,10 +5,10 @@ the same questions in the same order (design, "Delivering", step 2). Transaction
 pass consent, quiet hours and caps; nothing passes suppression or a missing address.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.addresses import valid_email
 from engine.definition import EventMatch, Journey, Step
@@ -106,6 +106,8 @@ class ConditionFailed(Exception):  # noqa: N818 - an answer about a condition, t
 Evaluate = Callable[[str, Mapping[str, Any], Mapping[str, Any], History | None], bool]
 Verdict = Go | Settled | NotBefore
 
+_Match = TypeVar("_Match", bound=EventMatch)
+
 
 def decide(occasion: Occasion, customer: Customer, policy: Policy, evaluate: Evaluate) -> Verdict:
     """The verdict on one delivery, at its own time. Raises ConditionFailed."""
@@ -177,6 +179,13 @@ def matches(
         return evaluate(match.where, traits, event.properties, None)
     except ConditionFailed:
         return False
+
+
+def first_match(
+    among: Iterable[_Match], event: PastEvent, traits: Mapping[str, Any], evaluate: Evaluate
+) -> _Match | None:
+    """The first of a journey's matches that names the event; None if none does."""
+    return next((match for match in among if matches(match, event, traits, evaluate)), None)
 
 
 def _still_active(occasion: Occasion, customer: Customer) -> NotBefore | None:

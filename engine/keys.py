@@ -29,6 +29,22 @@ def _digest(text: str) -> str:
     return base64.b32encode(hashlib.sha256(text.encode()).digest()[:10]).decode().lower()
 
 
+_ANONYMOUS = "anonymous:"
+
+
+def anonymous_customer(anonymous_id: str) -> str:
+    """The customer that a Segment `anonymousId` is, until somebody is known by it.
+
+    No app's own customer can have such an id: it is refused.
+    """
+    return f"{_ANONYMOUS}{anonymous_id}"
+
+
+def is_anonymous(customer_id: str) -> bool:
+    """Whether nobody knows who this customer is."""
+    return customer_id.startswith(_ANONYMOUS)
+
+
 def pseudonym(customer_id: str) -> str:
     """What Temporal sees instead of the customer's id.
 

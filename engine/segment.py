@@ -1,4 +1,4 @@
-"""One call of the Segment API, as JSON, into what it means: an `Identify`, a `Track`, or a refusal.
+"""One call of the Segment API, as JSON, into what it means, or a refusal.
 
 Decides whether a call can be accepted, when it happened and what it is called; knows no
 customer and no journey. The surprising fact: a call without `messageId` gets one from its
@@ -8,15 +8,16 @@ is new every time it comes, for two `login`s a day apart would otherwise be one.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engine.calls import Identify, Track
+from engine.calls import Alias, Group, Identify, SegmentCall, Track
 from engine.events import is_reserved
+from engine.keys import anonymous_customer, is_anonymous
 from engine.values import read_instant
 
 _UTC = ZoneInfo("UTC")
@@ -34,7 +35,8 @@ _DEEPEST = 32
 # The longest IANA zone has 32 characters, the longest locale in use about as many.
 _LONGEST_CONTEXT = 64
 
-_EVENT_KINDS = ("track", "page", "screen")
+# Two honest clocks differ by less; what is later than that is worth telling its sender.
+_CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class RefusalCode(StrEnum):
@@ -46,6 +48,10 @@ class RefusalCode(StrEnum):
     UNSUPPORTED_TYPE = "unsupported_type"
     NO_USER_ID = "no_user_id"
     INVALID_USER_ID = "invalid_user_id"
+    NO_GROUP_ID = "no_group_id"
+    INVALID_GROUP_ID = "invalid_group_id"
+    NO_PREVIOUS_ID = "no_previous_id"
+    INVALID_PREVIOUS_ID = "invalid_previous_id"
     INVALID_MESSAGE_ID = "invalid_message_id"
     NO_EVENT_NAME = "no_event_name"
     INVALID_EVENT_NAME = "invalid_event_name"
@@ -72,22 +78,23 @@ class _CallError(Exception):
 
 
 def parse_call(
-    raw: object, received_at: datetime, sent_at: object = None
-) -> Identify | Track | Refused:
+    raw: object, received_at: datetime, sent_at: object = None, *, historical: bool = False
+) -> SegmentCall | Refused:
     """What a call means that was received at `received_at` (aware UTC).
 
     `sent_at` is the batch's `sentAt`, as received, for calls that have none of their own.
+    `historical`: it came by `import`, and never enrolls.
     """
     try:
         if not isinstance(raw, Mapping):
             raise _CallError(RefusalCode.NOT_AN_OBJECT, "a call is a JSON object")
         _check_size(raw)
-        return _parse(raw, received_at, raw.get("sentAt") or sent_at)
+        return _parse(raw, received_at, raw.get("sentAt") or sent_at, historical)
     except _CallError as error:
         return error.refused
 
 
-def parse_recorded(raw: object) -> Identify | Track | Refused:
+def parse_recorded(raw: object) -> SegmentCall | Refused:
     """What a call of a recorded file means: received when it happened, which it must say."""
     if not isinstance(raw, Mapping):
         return Refused(RefusalCode.NOT_AN_OBJECT, "a call is a JSON object")
@@ -102,54 +109,119 @@ def parse_recorded(raw: object) -> Identify | Track | Refused:
     return parse_call({key: raw[key] for key in raw if key != "sentAt"}, at)
 
 
-def _parse(raw: Mapping[str, Any], received_at: datetime, sent_at: object) -> Identify | Track:
+def _parse(
+    raw: Mapping[str, Any], received_at: datetime, sent_at: object, historical: bool
+) -> SegmentCall:
     kind = raw.get("type")
-    if kind != "identify" and kind not in _EVENT_KINDS:
+    read = _READERS.get(kind) if isinstance(kind, str) else None
+    if read is None:
+        known = ", ".join(f"`{each}`" for each in _READERS)
         raise _CallError(
             RefusalCode.UNSUPPORTED_TYPE,
-            f"the type {_quoted(kind)} is not supported: send `identify`, `track`, `page` or "
-            "`screen`",
+            f"the type {_quoted(kind)} is not supported: send one of {known}",
         )
     context = raw.get("context")
     context = context if isinstance(context, Mapping) else {}
+    customer_id, formerly = _who(raw)
+    at, clamped = _happened_at(raw, received_at, sent_at)
     common: dict[str, Any] = {
-        "customer_id": _user_id(raw),
-        "at": _happened_at(raw, received_at, sent_at),
+        "customer_id": customer_id,
+        "formerly": formerly,
+        "at": at,
+        "clamped": clamped,
+        "historical": historical,
         "message_id": _message_id(raw, received_at),
         "timezone": _context_text(context.get("timezone")),
         "locale": _context_text(context.get("locale")),
     }
-    if kind == "identify":
-        # RudderStack's Python SDK puts the traits there.
-        traits = raw.get("traits") if raw.get("traits") is not None else context.get("traits")
-        return Identify(
-            **common, traits=_object(traits, "traits", "{}", RefusalCode.INVALID_TRAITS)
-        )
-    properties = _object(raw.get("properties"), "properties", "{}", RefusalCode.INVALID_PROPERTIES)
-    if kind == "track":
-        return Track(**common, event=_event_name(raw), properties=properties)
+    return read(raw, context, common)
+
+
+def _identify(raw: Mapping[str, Any], context: Mapping[str, Any], common: Any) -> Identify:
+    # RudderStack's Python SDK puts the traits there.
+    traits = raw.get("traits") if raw.get("traits") is not None else context.get("traits")
+    return Identify(**common, traits=_object(traits, "traits", RefusalCode.INVALID_TRAITS))
+
+
+def _track(raw: Mapping[str, Any], context: Mapping[str, Any], common: Any) -> Track:
+    return Track(**common, event=_event_name(raw), properties=_properties(raw))
+
+
+def _page(raw: Mapping[str, Any], context: Mapping[str, Any], common: Any) -> Track:
     # A page's name is a title, free text with dots in it: it is a property, and the event
     # is called `page`.
+    kind = str(raw["type"])
     named = {key: raw[key] for key in ("name", "category") if isinstance(raw.get(key), str)}
-    return Track(**common, event=str(kind), kind=str(kind), properties={**named, **properties})
+    return Track(**common, event=kind, kind=kind, properties={**named, **_properties(raw)})
 
 
-def _user_id(raw: Mapping[str, Any]) -> str:
-    given = raw.get("userId")
+def _group(raw: Mapping[str, Any], context: Mapping[str, Any], common: Any) -> Group:
+    company_id = _id(raw.get("groupId"), "groupId", RefusalCode.INVALID_GROUP_ID)
+    if company_id is None:
+        raise _CallError(RefusalCode.NO_GROUP_ID, "`groupId`, the company's id, is missing")
+    traits = raw.get("traits") if raw.get("traits") is not None else context.get("traits")
+    return Group(
+        **common,
+        company_id=company_id,
+        traits=_object(traits, "traits", RefusalCode.INVALID_TRAITS),
+    )
+
+
+def _alias(raw: Mapping[str, Any], context: Mapping[str, Any], common: Any) -> Alias:
+    previous = _id(raw.get("previousId"), "previousId", RefusalCode.INVALID_PREVIOUS_ID)
+    if previous is None:
+        raise _CallError(
+            RefusalCode.NO_PREVIOUS_ID, "`previousId`, who the customer was before, is missing"
+        )
+    # It may be either: the id of a customer, or what somebody unknown was called.
+    named = (previous, anonymous_customer(previous), *common["formerly"])
+    formerly = tuple(dict.fromkeys(each for each in named if each != common["customer_id"]))
+    return Alias(**{**common, "formerly": formerly})
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any], Any], SegmentCall]] = {
+    "identify": _identify,
+    "track": _track,
+    "page": _page,
+    "screen": _page,
+    "group": _group,
+    "alias": _alias,
+}
+
+
+def _who(raw: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Whose call it is, and who that was before, if it says."""
+    user = _id(raw.get("userId"), "userId", RefusalCode.INVALID_USER_ID)
+    anonymous = _id(raw.get("anonymousId"), "anonymousId", RefusalCode.INVALID_USER_ID)
+    if user is not None:
+        return user, (anonymous_customer(anonymous),) if anonymous is not None else ()
+    if anonymous is None or raw.get("type") == "alias":
+        raise _CallError(
+            RefusalCode.NO_USER_ID,
+            "`userId` is missing"
+            if raw.get("type") == "alias"
+            else "`userId` is missing, and there is no `anonymousId` in its place",
+        )
+    return anonymous_customer(anonymous), ()
+
+
+def _id(given: object, name: str, code: RefusalCode) -> str | None:
+    """An id as text; None if there is none."""
     if isinstance(given, float) and given.is_integer():
         given = int(given)
     if isinstance(given, int) and not isinstance(given, bool):
         given = str(given)
     if given is None or given == "":
-        raise _CallError(
-            RefusalCode.NO_USER_ID,
-            "`userId` is missing: calls that have only an `anonymousId` are not accepted yet",
-        )
+        return None
     if not isinstance(given, str) or not _is_plain(given, _LONGEST_NAME):
         raise _CallError(
-            RefusalCode.INVALID_USER_ID,
-            f"`userId` must be text of at most {_LONGEST_NAME} characters, none of them a "
+            code,
+            f"`{name}` must be text of at most {_LONGEST_NAME} characters, none of them a "
             "control character, or a number",
+        )
+    if is_anonymous(given):
+        raise _CallError(
+            code, f"`{name}` may not begin with `{anonymous_customer('')}`: such ids are ours"
         )
     return given
 
@@ -196,19 +268,22 @@ def _id_of_content(raw: Mapping[str, Any], received_at: datetime) -> str:
     return f"content-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
 
-def _happened_at(raw: Mapping[str, Any], received_at: datetime, sent_at: object) -> datetime:
-    """When it happened by our clock: `receivedAt − (sentAt − originalTimestamp)`, never later.
+def _happened_at(
+    raw: Mapping[str, Any], received_at: datetime, sent_at: object
+) -> tuple[datetime, bool]:
+    """When it happened by our clock: `receivedAt − (sentAt − originalTimestamp)`.
 
     Segment's rule: only the sender's clock knows how long the call waited there, and only
     ours knows what time it is. Without `sentAt` the sender's clock is taken at its word.
+    Nothing has happened in the future: then it is now, and True says so.
     """
     at = _instant(_given_time(raw))
     if at is None:
-        return received_at
+        return received_at, False
     sent = None if sent_at is None else read_instant(sent_at, _UTC)
     if sent is not None:
         at = _shifted(received_at, at, sent)
-    return min(at, received_at)
+    return min(at, received_at), at > received_at + _CLOCKS_DIFFER
 
 
 def _shifted(received_at: datetime, at: datetime, sent: datetime) -> datetime:
@@ -238,11 +313,15 @@ def _instant(given: object) -> datetime | None:
     return at
 
 
-def _object(given: object, name: str, empty: str, code: RefusalCode) -> Mapping[str, Any]:
+def _properties(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _object(raw.get("properties"), "properties", RefusalCode.INVALID_PROPERTIES)
+
+
+def _object(given: object, name: str, code: RefusalCode) -> Mapping[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise _CallError(code, f"`{name}` must be an object, or `{empty}` if there are none")
+        raise _CallError(code, f"`{name}` must be an object, or `{{}}` if there are none")
     return given
 
 

@@ -5,14 +5,41 @@ Decides nothing: it takes in calls and gives routing and the gate the facts they
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from engine.calls import ChangeConsent, Identify, Track
+from engine.calls import ChangeConsent, Group, Identify, SegmentCall, Track
+from engine.company import known_traits
 from engine.definition import Journey
+from engine.effects import Profile
 from engine.events import BuiltInEvent, is_reserved
 from engine.gate import Customer, Evaluate, PastEvent, PastMessage, last_activity
 from engine.policy import Policy
-from engine.routing import Profile, zone_of
+from engine.routing import zone_of
+
+
+@dataclass
+class Traits:
+    """Traits with the time at which each was set or cleared: the newest time counts."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    times: dict[str, datetime] = field(default_factory=dict)
+
+    def merge(self, traits: Mapping[str, Any], at: datetime) -> None:
+        """Take in traits as of `at`; one that is None is cleared."""
+        for name, value in traits.items():
+            if at < self.times.get(name, at):
+                continue
+            self.times[name] = at
+            if value is None:
+                self.values.pop(name, None)
+            else:
+                self.values[name] = value
+
+    def absorb(self, other: "Traits") -> None:
+        """Take in those of another, each as of its own time."""
+        for name, at in other.times.items():
+            self.merge({name: other.values.get(name)}, at)
 
 
 @dataclass
@@ -22,8 +49,12 @@ class World:
     customer_id: str
     policy: Policy
     evaluate: Evaluate
-    traits: dict[str, Any] = field(default_factory=dict)
+    own: Traits = field(default_factory=Traits)
+    company_id: str | None = None
+    company_at: datetime | None = None
+    company: Traits | None = None  # shared by all members
     context_zone: str | None = None
+    context_zone_at: datetime | None = None
     tracks: list[Track] = field(default_factory=list)
     events: list[PastEvent] = field(default_factory=list)
     activity: list[PastEvent] = field(default_factory=list)  # events of the customer's own
@@ -32,14 +63,26 @@ class World:
     consents: list[ChangeConsent] = field(default_factory=list)
     is_seen: bool = False
 
-    def merge(self, call: Identify) -> None:
-        """Take in traits; one that is None is cleared."""
-        for name, value in call.traits.items():
-            if value is None:
-                self.traits.pop(name, None)
-            else:
-                self.traits[name] = value
-        self.context_zone = call.timezone or self.context_zone
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What the customer's traits are to everybody who reads them."""
+        company = self.company.values if self.company is not None else None
+        return known_traits(self.own.values, self.company_id, company)
+
+    def hear(self, call: SegmentCall) -> None:
+        """Take in what any call may say beside what it is about, and an identify's traits."""
+        if isinstance(call, Identify):
+            self.own.merge(call.traits, call.at)
+        if call.timezone is not None and call.at >= (self.context_zone_at or call.at):
+            self.context_zone, self.context_zone_at = call.timezone, call.at
+
+    def join_company(self, call: Group, company: Traits) -> bool:
+        """Belong to it from now on, unless a newer call said otherwise; whether that is new."""
+        if self.company_at is not None and call.at < self.company_at:
+            return False
+        is_new = self.company_id != call.company_id
+        self.company_id, self.company_at, self.company = call.company_id, call.at, company
+        return is_new
 
     def remember(self, track: Track) -> None:
         """Take in an event; what Parcours itself reports is no activity of the customer."""
@@ -50,7 +93,27 @@ class World:
             self.activity.append(event)
         self.properties[track.message_id] = track.properties
 
-    def created(self, first: Identify | Track | ChangeConsent) -> Track | None:
+    def absorb(self, other: "World") -> None:
+        """Become one with another, who was this customer all along."""
+        self.own.absorb(other.own)
+        if other.company_at is not None and other.company_at >= (
+            self.company_at or other.company_at
+        ):
+            self.company_id, self.company = other.company_id, other.company
+            self.company_at = other.company_at
+        if other.context_zone_at is not None and other.context_zone_at >= (
+            self.context_zone_at or other.context_zone_at
+        ):
+            self.context_zone, self.context_zone_at = other.context_zone, other.context_zone_at
+        self.tracks = sorted(self.tracks + other.tracks, key=lambda track: track.at)
+        self.events = sorted(self.events + other.events, key=lambda event: event.at)
+        self.activity = sorted(self.activity + other.activity, key=lambda event: event.at)
+        self.consents = sorted(self.consents + other.consents, key=lambda said: said.at)
+        self.properties |= other.properties
+        self.messages += other.messages
+        self.is_seen = self.is_seen or other.is_seen
+
+    def created(self, first: SegmentCall | ChangeConsent) -> Track | None:
         """The event `customer.created`, if this call is the first of any kind."""
         if self.is_seen:
             return None
@@ -61,6 +124,7 @@ class World:
             message_id=f"{BuiltInEvent.CUSTOMER_CREATED}:{first.message_id}",
             event=BuiltInEvent.CUSTOMER_CREATED,
             kind="system",
+            historical=first.historical,
         )
 
     def agree(self, call: ChangeConsent) -> Track:
@@ -78,18 +142,18 @@ class World:
 
     def profile(self) -> Profile:
         """The customer as routing sees them."""
-        zone, _ = zone_of(self.traits, self.context_zone, self.policy.timezone)
+        traits = self.traits
+        zone, _ = zone_of(traits, self.context_zone, self.policy.timezone)
         last = self.activity[-1].at if self.activity else None
-        return Profile(
-            id=self.customer_id, traits=dict(self.traits), zone=zone, last_activity_at=last
-        )
+        return Profile(id=self.customer_id, traits=traits, zone=zone, last_activity_at=last)
 
     def customer(self, journey: Journey, key: str | None) -> Customer:
         """The customer as the gate sees them."""
-        last = last_activity(journey, key, self.activity, self.traits, self.evaluate)
+        traits = self.traits
+        last = last_activity(journey, key, self.activity, traits, self.evaluate)
         return Customer(
             id=self.customer_id,
-            traits=self.traits,
+            traits=traits,
             last_activity_at=last,
             events=tuple(self.events),
             messages=tuple(self.messages),

@@ -130,6 +130,29 @@ async def close(
     return await _change(session, enrollment_id, values)
 
 
+async def amend(
+    session: AsyncSession,
+    enrollment_id: str,
+    ending: Ending,
+    at: datetime,
+    by: str,
+    value: Decimal | None,
+) -> None:
+    """It had ended before, and otherwise than was known: an event that arrived late says so."""
+    converts = ending is Ending.CONVERTED
+    await session.execute(
+        update(Enrollment)
+        .where(col(Enrollment.id) == enrollment_id)
+        .values(
+            state=EnrollmentState(ending.value),
+            ended_at=at,
+            ended_by=by,
+            converted_at=at if converts else None,
+            conversion_value=value if converts else None,
+        )
+    )
+
+
 async def record_conversion(
     session: AsyncSession, enrollment_id: str, at: datetime, value: object
 ) -> bool:

@@ -4,19 +4,21 @@ Knows nothing of `where` conditions: it hands out the events of a name, and the 
 decides which of them match. All times here are event times.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from store.inserting import insert_into, insert_new, sql_table
-from store.tables import Event, EventKind, EventStats
+from store.inserting import insert_into, insert_new, sql_table, values_of
+from store.tables import Customer, Event, EventKind, EventStats
 
 # The calls that count as using the product where a journey does not say which events do.
 ACTIVITY = frozenset({EventKind.TRACK, EventKind.PAGE, EventKind.SCREEN})
+
+_TABLE = sql_table(Event)
 
 
 async def accept(session: AsyncSession, events: Sequence[Event]) -> frozenset[str]:
@@ -35,13 +37,29 @@ async def get(session: AsyncSession, message_id: str) -> Event | None:
     return await session.get(Event, message_id)
 
 
-async def set_disposition(
-    session: AsyncSession, message_id: str, disposition: dict[str, Any]
-) -> None:
-    """Note what routing made of an event."""
-    await session.execute(
-        update(Event).where(col(Event.message_id) == message_id).values(disposition=disposition)
+async def dispositions(
+    session: AsyncSession, message_ids: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """What is kept of what these events did; those of which nothing is are left out."""
+    rows = await session.execute(
+        select(_TABLE.c.message_id, _TABLE.c.disposition).where(
+            _TABLE.c.message_id.in_(list(message_ids)), _TABLE.c.disposition.is_not(None)
+        )
     )
+    return {row.message_id: row.disposition for row in rows}
+
+
+async def set_dispositions(
+    session: AsyncSession, told: Mapping[str, dict[str, Any] | None]
+) -> None:
+    """Note what routing made of events, by message id."""
+    statement = (
+        update(_TABLE)
+        .where(_TABLE.c.message_id == bindparam("which"))
+        .values(disposition=bindparam("told"))
+    )
+    rows = [{"which": message_id, "told": each} for message_id, each in sorted(told.items())]
+    await (await session.connection()).execute(statement, rows)
 
 
 async def happened(
@@ -57,6 +75,23 @@ async def happened(
     if since is not None:
         statement = statement.where(col(Event.occurred_at) >= since)
     found = await session.scalars(statement.order_by(col(Event.occurred_at), col(Event.message_id)))
+    return list(found)
+
+
+async def of_company(
+    session: AsyncSession, company_id: str, names: Collection[str], since: datetime
+) -> list[Event]:
+    """The events of these names of all present members from `since` on, oldest first."""
+    found = await session.scalars(
+        select(Event)
+        .join(Customer, col(Customer.id) == col(Event.customer_id))
+        .where(
+            col(Customer.company_id) == company_id,
+            col(Event.name).in_(set(names)),
+            col(Event.occurred_at) >= since,
+        )
+        .order_by(col(Event.occurred_at), col(Event.message_id))
+    )
     return list(found)
 
 
@@ -140,7 +175,17 @@ async def _count(session: AsyncSession, events: Iterable[Event]) -> None:
         row["first_at"] = min(row["first_at"], event.occurred_at)
         row["last_at"] = max(row["last_at"], event.occurred_at)
         row["count"] += 1
-    if not counted:
+    await _add(session, [counted[key] for key in sorted(counted)])
+
+
+async def add_stats(session: AsyncSession, rows: Iterable[EventStats]) -> None:
+    """Add these statistics to those there are; one row a customer and name."""
+    ordered = sorted(rows, key=lambda row: (row.customer_id, row.name))
+    await _add(session, [dict(values_of(row)) for row in ordered])
+
+
+async def _add(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
+    if not rows:
         return
     stats = sql_table(EventStats).c
     statement = insert_into(session, EventStats)
@@ -154,4 +199,4 @@ async def _count(session: AsyncSession, events: Iterable[Event]) -> None:
             "count": stats.count + new.count,
         },
     )
-    await session.execute(statement, [counted[key] for key in sorted(counted)])
+    await session.execute(statement, rows)

@@ -20,6 +20,7 @@ from sqlmodel import col
 
 from engine.definition import Journey
 from engine.policy import Policy
+from engine.watching import Watched, watched
 from store.inserting import insert_into, values_of
 from store.tables import JourneyVersion, Publication
 
@@ -37,6 +38,7 @@ _versions: dict[tuple[str, str], Journey] = {}
 # The newest, and one before it while a publication is under way.
 _MOST_CONTENTS = 4
 _contents: dict[str, "_Content"] = {}
+_watched: dict[tuple[str | None, int], Watched] = {}  # by database and publication
 
 
 class UnknownVersionError(LookupError):
@@ -145,6 +147,22 @@ async def version(session: AsyncSession, journey: str, version: str) -> Journey:
     parsed = Journey.model_validate_json(row.definition)
     _keep(_versions, (journey, version), parsed, _MOST_VERSIONS)
     return parsed
+
+
+async def watched_by_all(session: AsyncSession, published: Published | None) -> Watched:
+    """What any version looks at that somebody may be inside of."""
+    if published is None:
+        return Watched()
+    key = (session.get_bind().engine.url.database, published.id)
+    known = _watched.get(key)
+    if known is None:
+        # A version can only come with a publication, so for this one the list is complete.
+        rows = await session.execute(
+            select(col(JourneyVersion.journey), col(JourneyVersion.version))
+        )
+        known = watched([await version(session, *row) for row in rows])
+        _keep(_watched, key, known, _MOST_CONTENTS)
+    return known
 
 
 async def versions_of(session: AsyncSession, journey: str) -> list[JourneyVersion]:

@@ -33,8 +33,10 @@ from api.temporal_names import SEARCH_ATTRIBUTES
 from authoring.folder import LoadedJourney
 from engine.calls import Call
 from engine.clock import Clock
+from engine.clusters import clusters
+from engine.lines import Line, in_order
 from engine.policy import Policy
-from engine.simulator import DEFAULT_SPAN, Line
+from engine.simulator import DEFAULT_SPAN
 from settings import EmailProvider, Settings, load
 from store import enrollments, journeys, outbox
 from store.database import Database
@@ -76,17 +78,15 @@ async def rehearse(
     if not ordered:
         return []
     until = until or ordered[-1].at + DEFAULT_SPAN
-    by_customer: dict[str, list[Call]] = {}
-    for call in ordered:
-        by_customer.setdefault(call.customer_id, []).append(call)
     lines: list[Line] = []
     async with _stage(named, policy) as stage:
-        for customer_id, mine in by_customer.items():  # one at a time: they share one clock
-            lines += await _play(stage, customer_id, mine, until)
+        for mine in clusters(ordered):  # one at a time: they share one clock
+            who = list(dict.fromkeys(call.customer_id for call in mine))
+            lines += await _play(stage, who, mine, until)
             if keep is not None:
-                await _keep_histories(stage, customer_id, keep)
-            await _leave_none_open(stage, customer_id)
-    return sorted(lines, key=lambda line: line.at)
+                await _keep_histories(stage, who, keep)
+            await _leave_none_open(stage, who)
+    return in_order(lines, list(dict.fromkeys(call.customer_id for call in ordered)))
 
 
 @dataclass(frozen=True)
@@ -189,9 +189,9 @@ async def _publish(database: Database, named: LoadedJourney, policy: Policy) -> 
 
 
 async def _play(
-    stage: _Stage, customer_id: str, calls: Sequence[Call], until: datetime
+    stage: _Stage, customer_ids: Sequence[str], calls: Sequence[Call], until: datetime
 ) -> list[Line]:
-    """One customer's calls and all that follows; at one instant calls come before steps."""
+    """The calls of one cluster and all that follows; at one instant calls come before steps."""
     clock = Clock(
         real_origin=await stage.environment.get_current_time(),
         journey_origin=calls[0].at - _HEAD_START,
@@ -201,7 +201,7 @@ async def _play(
     for call in calls:
         if call.at > until:
             break
-        await _let_pass(stage, clock, customer_id, call.at, inclusive=False)
+        await _let_pass(stage, clock, customer_ids, call.at, inclusive=False)
         services = replace(stage.services, clock=_behind(clock, len(begun)))
         try:
             accepted = await accept(services, [call], received_at=call.at)
@@ -210,10 +210,10 @@ async def _play(
         begun += accepted.enrolled
         await dispatcher.drain()
         await _check_carried(stage)
-        await _until_quiet(stage, customer_id)
-    await _let_pass(stage, clock, customer_id, until, inclusive=True)
+        await _until_quiet(stage, customer_ids)
+    await _let_pass(stage, clock, customer_ids, until, inclusive=True)
     async with stage.database.reading() as session:
-        return await lines_of(session, customer_id, begun)
+        return [line for each in customer_ids for line in await lines_of(session, each, begun)]
 
 
 def _behind(clock: Clock, place: int) -> Clock:
@@ -226,28 +226,30 @@ def _behind(clock: Clock, place: int) -> Clock:
 
 
 async def _let_pass(
-    stage: _Stage, clock: Clock, customer_id: str, end: datetime, *, inclusive: bool
+    stage: _Stage, clock: Clock, customer_ids: Sequence[str], end: datetime, *, inclusive: bool
 ) -> None:
     """Have everything decided that is due before `end`, or (inclusive) at it."""
     while True:
         now = clock.journey(await stage.environment.get_current_time())
-        workflows = await _workflows(stage, customer_id)
+        workflows = await _workflows(stage, customer_ids)
         due = await next_due(stage.environment.client, workflows, now)
         if due is None or due > end or (due == end and not inclusive):
             return
         await stage.environment.sleep(due - now + _PAST_DUE if due > now else _AGAIN)
-        await _until_quiet(stage, customer_id)
+        await _until_quiet(stage, customer_ids)
 
 
-async def _until_quiet(stage: _Stage, customer_id: str) -> None:
-    for enrollment_id in await _workflows(stage, customer_id):
+async def _until_quiet(stage: _Stage, customer_ids: Sequence[str]) -> None:
+    for enrollment_id in await _workflows(stage, customer_ids):
         await until_quiet(stage.environment.client, enrollment_id)
 
 
-async def _workflows(stage: _Stage, customer_id: str) -> list[str]:
-    """The customer's workflows, also of enrollments that the store has closed before them."""
+async def _workflows(stage: _Stage, customer_ids: Sequence[str]) -> list[str]:
+    """The customers' workflows, also of enrollments that the store has closed before them."""
     async with stage.database.reading() as session:
-        return [each.id for each in await enrollments.of_customer(session, customer_id)]
+        return [
+            row.id for each in customer_ids for row in await enrollments.of_customer(session, each)
+        ]
 
 
 async def _check_carried(stage: _Stage) -> None:
@@ -257,14 +259,14 @@ async def _check_carried(stage: _Stage) -> None:
         raise RehearsalError(f"the server did not take {left.pending + left.parked} messages")
 
 
-async def _keep_histories(stage: _Stage, customer_id: str, keep: KeepHistory) -> None:
-    for enrollment_id in await _workflows(stage, customer_id):
+async def _keep_histories(stage: _Stage, customer_ids: Sequence[str], keep: KeepHistory) -> None:
+    for enrollment_id in await _workflows(stage, customer_ids):
         handle = stage.environment.client.get_workflow_handle(enrollment_id)
         keep(await handle.fetch_history())
 
 
-async def _leave_none_open(stage: _Stage, customer_id: str) -> None:
+async def _leave_none_open(stage: _Stage, customer_ids: Sequence[str]) -> None:
     """The next customer must find the server's clock unbound by this one's timers."""
-    for enrollment_id in await _workflows(stage, customer_id):
+    for enrollment_id in await _workflows(stage, customer_ids):
         await stage.environment.client.get_workflow_handle(enrollment_id).cancel()
         await until_quiet(stage.environment.client, enrollment_id)

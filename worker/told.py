@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.definition import Journey
 from engine.expressions import StepAnchor
+from engine.lines import LifeLine, Line, StepLine
 from engine.reasons import Ending, Reason
-from engine.simulator import LifeLine, Line, StepLine
 from store import enrollments, journeys, messages
 from store.tables import Enrollment, Message
 

@@ -53,8 +53,27 @@ async def screen(request: Request, services: Given) -> dict[str, bool]:
     return await _one(request, services, "screen")
 
 
+async def group(request: Request, services: Given) -> dict[str, bool]:
+    """The company a customer belongs to, and its traits; the last such call counts."""
+    return await _one(request, services, "group")
+
+
+async def alias(request: Request, services: Given) -> dict[str, bool]:
+    """The customer was known as `previousId` before: the two are one from now on."""
+    return await _one(request, services, "alias")
+
+
 async def batch(request: Request, services: Given) -> dict[str, bool]:
     """Up to 2,500 calls, each with its `type`."""
+    return await _many(request, services, historical=False)
+
+
+async def import_(request: Request, services: Given) -> dict[str, bool]:
+    """Like `batch`, for history: it ends journeys and counts in conditions, but starts none."""
+    return await _many(request, services, historical=True)
+
+
+async def _many(request: Request, services: Services, *, historical: bool) -> dict[str, bool]:
     body = await _authenticated(request, services)
     raws = body.get("batch")
     if not isinstance(raws, list):
@@ -62,7 +81,7 @@ async def batch(request: Request, services: Given) -> dict[str, bool]:
     if len(raws) > _MOST_EVENTS:
         raise TooLargeError(f"a batch holds at most {_MOST_EVENTS} calls, not {len(raws)}")
     received_at = services.now()
-    calls, refused = _read(raws, received_at, body.get("sentAt"))
+    calls, refused = _read(raws, received_at, body.get("sentAt"), historical)
     for each in refused:
         _log.warning("refused an event of a batch", code=each.code, message=each.message)
     if refused and not calls:
@@ -71,21 +90,24 @@ async def batch(request: Request, services: Given) -> dict[str, bool]:
     return _SUCCESS
 
 
-for _handler, _example in (
-    (identify, schemas.IDENTIFY),
-    (track, schemas.TRACK),
-    (page, schemas.PAGE),
-    (screen, schemas.SCREEN),
-    (batch, schemas.BATCH),
+for _name, _handler, _example in (
+    ("identify", identify, schemas.IDENTIFY),
+    ("track", track, schemas.TRACK),
+    ("page", page, schemas.PAGE),
+    ("screen", screen, schemas.SCREEN),
+    ("group", group, schemas.GROUP),
+    ("alias", alias, schemas.ALIAS),
+    ("batch", batch, schemas.BATCH),
+    ("import", import_, schemas.BATCH),
 ):
     _options: dict[str, Any] = {
         "methods": ["POST"],
         "openapi_extra": schemas.request_body(_example),
         "responses": schemas.INGEST_RESPONSES,
     }
-    router.add_api_route(f"/{_handler.__name__}", _handler, **_options)
+    router.add_api_route(f"/{_name}", _handler, **_options)
     # Never a redirect: it turns the POST into a GET, and the event is lost.
-    router.add_api_route(f"/{_handler.__name__}/", _handler, include_in_schema=False, **_options)
+    router.add_api_route(f"/{_name}/", _handler, include_in_schema=False, **_options)
 
 
 async def _one(request: Request, services: Services, kind: str) -> dict[str, bool]:
@@ -120,12 +142,12 @@ def _write_key(body: dict[str, Any]) -> str | None:
 
 
 def _read(
-    raws: Iterable[Any], received_at: datetime, sent_at: object
+    raws: Iterable[Any], received_at: datetime, sent_at: object, historical: bool
 ) -> tuple[list[Call], list[Refused]]:
     calls: list[Call] = []
     refused: list[Refused] = []
     for raw in raws:
-        match parse_call(raw, received_at, sent_at):
+        match parse_call(raw, received_at, sent_at, historical=historical):
             case Refused() as refusal:
                 refused.append(refusal)
             case call:

@@ -16,23 +16,39 @@ Rules for whoever edits a table next:
    are only ever inserted.
 7. Whatever belongs to a customer points at `customers`; who writes it has locked that row.
    What the outside world keeps (`mailbox`) and what outlives everything (`audit_log`) does not.
-8. Personal data lives in `customers` (id, traits), `events`, `consents.wording`,
-   `enrollments` (start_properties), `messages` and `suppressions`, and in the mailbox, which
-   imitates the world outside. A new column with some joins the list of what erasing a
-   customer clears.
+8. Personal data lives in `customers` (id, traits), `events`, `refused_calls`,
+   `consents.wording`, `enrollments` (start_properties), `messages` and `suppressions`, and in
+   the mailbox, which imitates the world outside. A new column with some joins the list of
+   what erasing a customer clears.
 """
 
 from store.tables.access import ApiKey, AuditEntry, ConsoleUser
 from store.tables.columns import Table
-from store.tables.customers import Consent, ConsentState, Customer, Suppression
+from store.tables.customers import (
+    Company,
+    Consent,
+    ConsentState,
+    Customer,
+    Erasure,
+    ErasureSalt,
+    Suppression,
+)
 from store.tables.enrollments import Enrollment, EnrollmentState
-from store.tables.events import Event, EventKind, EventStats, OutboxKind, OutboxRow
+from store.tables.events import (
+    Event,
+    EventKind,
+    EventStats,
+    OutboxKind,
+    OutboxRow,
+    RefusedCall,
+)
 from store.tables.journeys import JourneyVersion, Publication
 from store.tables.messages import DeliveryEvent, MailboxMail, Message, Offer
 
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "Company",
     "Consent",
     "ConsentState",
     "ConsoleUser",
@@ -40,6 +56,8 @@ __all__ = [
     "DeliveryEvent",
     "Enrollment",
     "EnrollmentState",
+    "Erasure",
+    "ErasureSalt",
     "Event",
     "EventKind",
     "EventStats",
@@ -50,6 +68,7 @@ __all__ = [
     "OutboxKind",
     "OutboxRow",
     "Publication",
+    "RefusedCall",
     "Suppression",
     "Table",
 ]

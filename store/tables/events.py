@@ -34,14 +34,15 @@ class OutboxKind(StrEnum):
 class Event(Table, table=True):
     """An accepted event. `message_id` is what makes a repeat harmless.
 
-    `disposition` says what routing made of it, where that is worth asking: a start that was
-    `too_old`, a zone that is unknown.
+    `disposition` is what routing made of it (`engine.disposition`); None for the most
+    frequent of all: no journey waits for it.
     """
 
     __tablename__ = "events"
     __table_args__ = (
         Index(None, "customer_id", "name", "occurred_at"),
         Index(None, "customer_id", "occurred_at"),
+        Index(None, "received_at"),
     )
 
     message_id: str = Field(primary_key=True)
@@ -53,6 +54,28 @@ class Event(Table, table=True):
     occurred_at: datetime = Field(sa_type=UTC_TIME)  # event time, corrected for the sender's clock
     received_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     disposition: dict[str, Any] | None = Field(default=None, sa_type=JSON_VALUE)
+
+
+class RefusedCall(Table, table=True):
+    """A call that could not be accepted, kept a while for whoever wires the app.
+
+    What can be read of it is in the columns; `payload` is its JSON, cut short. `customer_id`
+    is as it was given and may name nobody.
+    """
+
+    __tablename__ = "refused_calls"
+    __table_args__ = (Index(None, "received_at"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=ROW_NUMBER)
+    received_at: datetime = Field(sa_type=UTC_TIME)  # journey time
+    customer_id: str | None = Field(default=None, index=True)
+    kind: str | None = None
+    name: str | None = None
+    message_id: str | None = None
+    code: str
+    message: str
+    api_key: str | None = None  # the key's name
+    payload: str
 
 
 class EventStats(Table, table=True):
@@ -73,8 +96,8 @@ _PENDING = text("done_at IS NULL AND parked_at IS NULL")
 class OutboxRow(Table, table=True):
     """Something Temporal must hear, in the order of `id` per customer.
 
-    `id` is never used twice, so a workflow can remember the last one it heard. All times
-    are wall time.
+    `id` is never used twice, so a workflow can remember the last one it heard. `event_id` is
+    the `message_id` of the event it comes from, if it comes from one. All times are wall time.
     """
 
     __tablename__ = "outbox"
@@ -92,6 +115,7 @@ class OutboxRow(Table, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=ROW_NUMBER)
     customer_id: str = Field(foreign_key="customers.id")
     enrollment_id: str | None = None
+    event_id: str | None = Field(default=None, index=True)
     kind: OutboxKind = Field(sa_type=word(OutboxKind))
     payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
     created_at: datetime = Field(sa_type=UTC_TIME)

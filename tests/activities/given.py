@@ -29,6 +29,7 @@ from store.tables import (
     Message,
     Suppression,
 )
+from store.traits import merge_traits
 
 # When the step is due, decided and first asked about. The trial began the day before.
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -249,7 +250,7 @@ async def enroll(
     customer = await customers.lock(session, customer_id, START)
     customers.record_seen(customer, START, activity=True)
     given = {"email": "ann@acme.example", "name": "Ann"} if traits is None else traits
-    customers.merge_traits(customer, given, START)
+    merge_traits(customer, given, START)
     values: dict[str, Any] = {
         "id": enrollment_id(what.journey, customer_id),
         "customer_id": customer_id,

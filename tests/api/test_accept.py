@@ -210,7 +210,7 @@ async def test_an_unknown_zone_is_flagged_and_changes_nothing(published: Service
     seen = track("page", A_DAY + HOUR, kind="page", timezone="Mars/Base", message_id="odd")
     assert (await take(published, seen)).carried == 0
     kept = {each.message_id: each for each in await kept_events(published.database)}
-    assert kept["odd"].disposition == {"zone": "unknown"}
+    assert kept["odd"].disposition == {"flags": ["unknown_zone"]}
 
 
 async def test_a_start_event_that_does_not_enroll_says_why(published: Services) -> None:

@@ -113,14 +113,14 @@ def test_every_line_that_is_no_call_is_named_and_nothing_is_played(tmp_path: Pat
                 "{not json",
                 "",
                 json.dumps({"type": "track", "userId": "c1", "event": "trial_started"}),
-                json.dumps(call("alias")),
+                json.dumps(call("refund")),
                 json.dumps(call("track", event="customer.created")),
             ]
         )
     )
     ran = parcours("simulate", "trial-onboarding", "--events", events, "--json")
     assert (ran.code, ran.out) == (2, "")
-    for number, problem in ((2, "not JSON"), (4, "`timestamp`"), (5, "`alias`"), (6, "a dot")):
+    for number, problem in ((2, "not JSON"), (4, "`timestamp`"), (5, "`refund`"), (6, "a dot")):
         (line,) = [text for text in ran.err.splitlines() if f"events.jsonl:{number}:" in text]
         assert problem in line
     assert "events.jsonl:1:" not in ran.err

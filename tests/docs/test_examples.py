@@ -15,9 +15,11 @@ from authoring.mistakes import JourneysInvalid
 from authoring.scenario_lines import Expected, ExpectedDecision, ExpectedEnding
 from authoring.scenarios import Scenario
 from engine.definition import Journey
+from engine.lines import LifeLine, Line, StepLine
+from engine.player import Stage
 from engine.policy import Policy
 from engine.segment import Refused, parse_recorded
-from engine.simulator import LifeLine, Line, Stage, StepLine, simulate
+from engine.simulator import simulate
 from rendering.conditions import evaluate
 from rendering.messages import MessageSource, check_message
 from tests.docs.pages import Fence, our_pages, page

@@ -13,11 +13,11 @@ from authoring.scenario_lines import _Get, _Happening
 from authoring.scenarios import _Story
 from authoring.sentences import keys_of
 from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Step, Variant
+from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
 from engine.policy import Cap, Policy, Sender, Topic, Webhook
 from engine.reasons import Decision, Ending, Reason
-from engine.routing import NotEnrolled
 from engine.segment import RefusalCode
 from rendering.conditions import _WORDS as CONDITION_WORDS
 from rendering.filters import FILTERS, TESTS

@@ -8,20 +8,9 @@ import pytest
 
 from engine.calls import Identify, Track
 from engine.definition import Journey
+from engine.effects import Convert, Effect, Enroll, Enrolled, NotEnrolled, Profile, Refuse, Tell
 from engine.reasons import Ending
-from engine.routing import (
-    Convert,
-    Effect,
-    Enroll,
-    Enrolled,
-    NotEnrolled,
-    Profile,
-    Refuse,
-    Tell,
-    route_identify,
-    route_track,
-    zone_of,
-)
+from engine.routing import route_identify, route_track, zone_of
 from tests.engine.enrolled import DAY, HOUR, START, journey
 
 STEP = {"id": "tip", "at": "start"}

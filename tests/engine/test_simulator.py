@@ -10,8 +10,10 @@ import pytest
 from engine.calls import Call, ChangeConsent, EnrollByHand, Identify, Track
 from engine.definition import Journey
 from engine.gate import ConditionFailed
+from engine.lines import LifeLine, Line, StepLine
+from engine.player import Stage
 from engine.policy import Policy
-from engine.simulator import LifeLine, Line, Stage, StepLine, simulate
+from engine.simulator import simulate
 from tests.engine.enrolled import DAY, HOUR, START, journey, utc
 
 TRIAL: dict[str, Any] = {

@@ -8,6 +8,7 @@ import pytest
 from store import customers
 from store.database import Database
 from store.tables import Customer
+from store.traits import merge_traits
 from tests.store.given import DAY, HOUR, NOON
 
 
@@ -41,7 +42,7 @@ async def test_the_lock_is_held_until_the_transaction_ends(url: str) -> None:
             async with store.transaction() as session:
                 customer = await customers.lock(session, "c1", NOON)
                 count = customer.traits.get("count", 0)
-                customers.merge_traits(customer, {"count": count + 1}, NOON)
+                merge_traits(customer, {"count": count + 1}, NOON)
 
     await asyncio.gather(*(raise_by_one(store) for store in stores))
     async with stores[0].reading() as session:
@@ -60,7 +61,7 @@ async def test_a_lock_shows_what_was_written_since_the_session_first_read(url: s
     async with ours.transaction() as session:
         before = await customers.get(session, "c1")
         async with theirs.transaction() as other:
-            customers.merge_traits(await customers.lock(other, "c1", NOON), {"a": 1}, NOON)
+            merge_traits(await customers.lock(other, "c1", NOON), {"a": 1}, NOON)
         locked = await customers.lock(session, "c1", NOON)
         batch = await customers.lock_many(session, ["c1"], NOON)
     await ours.dispose()
@@ -98,10 +99,10 @@ async def test_locking_nobody_is_allowed(db: Database) -> None:
 async def test_traits_survive_the_transaction(db: Database) -> None:
     async with db.transaction() as session:
         customer = await customers.lock(session, "c1", NOON)
-        customers.merge_traits(customer, {"plan": "trial", "rep": {"name": "Bo"}}, NOON)
+        merge_traits(customer, {"plan": "trial", "rep": {"name": "Bo"}}, NOON)
     async with db.transaction() as session:
         customer = await customers.lock(session, "c1", NOON)
-        customers.merge_traits(customer, {"plan": "pro"}, NOON + HOUR)
+        merge_traits(customer, {"plan": "pro"}, NOON + HOUR)
     async with db.reading() as session:
         kept = await session.get_one(Customer, "c1")
     assert kept.traits == {"plan": "pro", "rep": {"name": "Bo"}}
@@ -113,38 +114,38 @@ def _customer() -> Customer:
 
 def test_a_late_old_identify_does_not_undo_a_newer_one() -> None:
     customer = _customer()
-    assert customers.merge_traits(customer, {"plan": "pro"}, NOON)
-    assert customers.merge_traits(customer, {"plan": "trial", "city": "Lyon"}, NOON - HOUR)
+    assert merge_traits(customer, {"plan": "pro"}, NOON)
+    assert merge_traits(customer, {"plan": "trial", "city": "Lyon"}, NOON - HOUR)
     assert customer.traits == {"plan": "pro", "city": "Lyon"}
 
 
 def test_a_cleared_trait_is_not_brought_back_by_a_late_old_identify() -> None:
     customer = _customer()
-    customers.merge_traits(customer, {"plan": "pro"}, NOON - DAY)
-    customers.merge_traits(customer, {"plan": None}, NOON)
-    assert not customers.merge_traits(customer, {"plan": "pro"}, NOON - HOUR)
+    merge_traits(customer, {"plan": "pro"}, NOON - DAY)
+    merge_traits(customer, {"plan": None}, NOON)
+    assert not merge_traits(customer, {"plan": "pro"}, NOON - HOUR)
     assert customer.traits == {}
 
 
 def test_of_two_at_the_same_instant_the_one_told_last_holds() -> None:
     customer = _customer()
-    customers.merge_traits(customer, {"plan": "trial"}, NOON)
-    customers.merge_traits(customer, {"plan": "pro"}, NOON)
+    merge_traits(customer, {"plan": "trial"}, NOON)
+    merge_traits(customer, {"plan": "pro"}, NOON)
     assert customer.traits == {"plan": "pro"}
 
 
 @pytest.mark.parametrize("fraction", [timedelta(microseconds=1), timedelta(milliseconds=500)])
 def test_trait_times_are_compared_below_the_second(fraction: timedelta) -> None:
     customer = _customer()
-    customers.merge_traits(customer, {"plan": "pro"}, NOON + fraction)
-    customers.merge_traits(customer, {"plan": "trial"}, NOON)
+    merge_traits(customer, {"plan": "pro"}, NOON + fraction)
+    merge_traits(customer, {"plan": "trial"}, NOON)
     assert customer.traits == {"plan": "pro"}
 
 
 def test_setting_the_same_again_is_no_change() -> None:
     customer = _customer()
-    customers.merge_traits(customer, {"plan": "pro"}, NOON)
-    assert not customers.merge_traits(customer, {"plan": "pro"}, NOON + HOUR)
+    merge_traits(customer, {"plan": "pro"}, NOON)
+    assert not merge_traits(customer, {"plan": "pro"}, NOON + HOUR)
 
 
 def test_a_late_call_takes_back_neither_activity_nor_zone() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from store import customers, enrollments
 from store.database import Database, DatabaseUrlError
 from store.tables import Customer, Enrollment
+from store.traits import merge_traits
 from tests.store.given import NOON, a_customer, an_enrollment
 
 
@@ -81,7 +82,7 @@ async def test_a_statement_cancelled_midway_blocks_nobody(db: Database) -> None:
 async def test_rows_stay_readable_after_the_transaction(db: Database) -> None:
     async with db.transaction() as session:
         customer = await customers.lock(session, "c1", NOON)
-        customers.merge_traits(customer, {"plan": "trial"}, NOON)
+        merge_traits(customer, {"plan": "trial"}, NOON)
     assert (customer.id, customer.traits) == ("c1", {"plan": "trial"})
 
 
@@ -131,7 +132,7 @@ async def test_hostile_json_is_kept_the_same_way_by_both(db: Database) -> None:
     hostile = {"nul": "a\0b", "half": "\ud83d", "nan": float("nan"), "fine": "🎉 ü"}
     async with db.transaction() as session:
         customer = await customers.lock(session, "c1", NOON)
-        customers.merge_traits(customer, hostile, NOON)
+        merge_traits(customer, hostile, NOON)
     async with db.reading() as session:
         kept = await session.get_one(Customer, "c1")
     assert kept.traits == {"nul": "ab", "half": "�", "nan": None, "fine": "🎉 ü"}
@@ -146,7 +147,7 @@ async def test_four_writers_at_once_lose_nothing_and_meet_no_lock_error(url: str
             async with stores[number].transaction() as session:
                 shared = await customers.lock(session, "shared", NOON)
                 seen = shared.traits.get("count", 0)
-                customers.merge_traits(shared, {"count": seen + 1}, NOON)
+                merge_traits(shared, {"count": seen + 1}, NOON)
                 await customers.lock(session, f"{number}-{turn}", NOON)
 
     async with asyncio.TaskGroup() as group:

@@ -120,7 +120,7 @@ async def test_activity_is_looked_through_newest_first_a_page_at_a_time(db: Data
 async def test_what_routing_made_of_an_event_is_kept_with_it(db: Database) -> None:
     await _accept(db, event("e1"))
     async with db.transaction() as session:
-        await events.set_disposition(session, "e1", {"refused": {"trial": "too_old"}})
+        await events.set_dispositions(session, {"e1": {"refused": {"trial": "too_old"}}})
     async with db.reading() as session:
         kept = await events.get(session, "e1")
     assert kept is not None

@@ -10,7 +10,7 @@ from authoring.folder import LoadedJourney, load_journeys
 from authoring.scenarios import Scenario
 from cli.scenarios import expected, told
 from cli.simulate import play
-from engine.simulator import LifeLine
+from engine.lines import LifeLine
 from tests.lint.checkout import ROOT
 from worker.rehearsal import rehearse
 

@@ -1,0 +1,73 @@
+"""The row of an enrollment that begins, and with it what its workflow starts with."""
+
+import json
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.people import Person
+from api.services import Services
+from engine.effects import Enroll
+from engine.gate import Evaluate
+from engine.keys import enrollment_id
+from engine.machine import Machine
+from engine.orders import EnrollmentInput, Next
+from engine.sampling import held_out
+from store.activity import last_activity
+from store.tables import Enrollment
+
+
+async def enrollment_row(
+    session: AsyncSession,
+    services: Services,
+    person: Person,
+    effect: Enroll,
+    holdout: float,
+    evaluate: Evaluate,
+) -> Enrollment:
+    """The enrollment of a locked customer; `holdout` is the policy's share, of all journeys."""
+    journey, who = effect.journey, person.row.id
+    given = await _input(session, services, person, effect, evaluate)
+    return Enrollment(
+        id=given.enrollment_id,
+        customer_id=who,
+        journey=journey.journey,
+        version=journey.version,
+        key=effect.key,
+        ordinal=effect.ordinal,
+        start_event_id=effect.start.event_id,
+        start_at=effect.start.at,
+        entered_at=effect.start.entered_at,
+        start_properties=dict(effect.properties),
+        next_step=given.next.step if given.next is not None else None,
+        next_at=given.next.at if given.next is not None else None,
+        # For measuring; whether a step is held out is the gate's to say.
+        holdout=held_out(holdout, "", who) or held_out(journey.holdout, journey.journey, who),
+        input=given.model_dump(mode="json"),
+    )
+
+
+async def _input(
+    session: AsyncSession,
+    services: Services,
+    person: Person,
+    effect: Enroll,
+    evaluate: Evaluate,
+) -> EnrollmentInput:
+    """What the workflow starts with, the time of what comes first included."""
+    journey, start = effect.journey, effect.start
+    last = await last_activity(session, person.row, journey, effect.key, evaluate)
+    facts = effect.facts.model_copy(update={"last_activity_at": last})
+    tolerances = services.tolerances
+    wake = Machine(journey, start, facts, tolerances=tolerances).wakeup(start.entered_at)
+    return EnrollmentInput(
+        enrollment_id=enrollment_id(journey.journey, person.row.id, effect.key, effect.ordinal),
+        customer_id=person.row.pseudonym,
+        journey=journey.journey,
+        version=journey.version,
+        definition=json.loads(journey.pinned()),
+        start=start,
+        facts=facts,
+        next=Next(step=wake.step, at=wake.at) if wake is not None else None,
+        tolerances=tolerances,
+        clock=services.clock,
+    )

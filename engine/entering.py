@@ -1,0 +1,134 @@
+"""Who enters a journey: whether an event that starts one enrolls, and what it begins with.
+
+Pure. The one surprising fact: starts may arrive in any order, and the outcome is that of the
+order in which they happened. So a start from before the one that opened an enrollment takes
+its place, and after an exit that was heard of late the next start counts again.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from engine.calls import Track
+from engine.definition import Journey
+from engine.effects import Effect, Enroll, Enrolled, NotEnrolled, Profile, Refuse, Supersede, Tell
+from engine.enrollment import Facts, Notice, Start
+from engine.gate import Evaluate, PastEvent, first_match, key_of
+from engine.localtime import shift, zone
+from engine.reasons import Ending
+from engine.values import at_path
+
+
+def enroll(
+    journey: Journey,
+    key: str | None,
+    ordinal: int,
+    event_id: str,
+    properties: Mapping[str, Any],
+    at: datetime,
+    entered_at: datetime,
+    customer: Profile,
+) -> Enroll:
+    """The enrollment that begins at `at`, carrying only what its time expressions refer to."""
+    values = {path: at_path(properties, path) for path in journey.start_properties}
+    return Enroll(
+        journey=journey,
+        key=key,
+        ordinal=ordinal,
+        start=Start(event_id=event_id, at=at, entered_at=max(at, entered_at), values=values),
+        facts=Facts(
+            zone=customer.zone,
+            traits=live_traits(journey, customer),
+            last_activity_at=customer.last_activity_at,
+        ),
+        properties=properties,
+    )
+
+
+def live_traits(journey: Journey, customer: Profile) -> dict[str, Any]:
+    """Those traits that anchor a time in this journey, by path; a missing one is None."""
+    return {path: at_path(customer.traits, path) for path in journey.live_traits}
+
+
+def next_ordinal(mine: Iterable[Enrolled], customer: Profile) -> int:
+    """The ordinal of the next enrollment beside `mine`, those with its journey and key."""
+    return max((each.ordinal for each in mine), default=customer.ordinals_after) + 1
+
+
+def route_start(
+    journey: Journey,
+    track: Track,
+    received_at: datetime,
+    customer: Profile,
+    enrollments: Iterable[Enrolled],
+    evaluate: Evaluate,
+    ended: frozenset[str] = frozenset(),
+) -> list[Effect]:
+    """What an event starts in one journey; nothing if it is not one that starts it.
+
+    `ended` are the enrollments that the same event has just ended.
+    """
+    event = PastEvent(name=track.event, at=track.at, properties=track.properties)
+    if first_match(journey.starts_on, event, customer.traits, evaluate) is None:
+        return []
+    key = key_of(journey, event.properties)
+    if (why := _refused(journey, key, track, received_at, customer)) is not None:
+        return [Refuse(journey.journey, why)]
+    mine = [e for e in enrollments if e.journey.journey == journey.journey and e.key == key]
+    begun = enroll(
+        journey,
+        key,
+        next_ordinal(mine, customer),
+        track.message_id,
+        track.properties,
+        event.at,
+        received_at,
+        customer,
+    )
+    return _beside(mine, begun, track, ended)
+
+
+def _refused(
+    journey: Journey, key: str | None, track: Track, received_at: datetime, customer: Profile
+) -> NotEnrolled | None:
+    """Why the event can't enroll, whoever the customer is."""
+    if track.historical:
+        return NotEnrolled.IMPORTED
+    if journey.key is not None and key is None:
+        return NotEnrolled.NO_KEY
+    tz = zone(customer.zone)
+    assert tz is not None  # a profile's zone exists
+    is_fresh = shift(track.at, journey.fresh.terms, tz) >= received_at
+    return None if is_fresh else NotEnrolled.TOO_OLD
+
+
+def _beside(
+    mine: list[Enrolled], begun: Enroll, track: Track, ended: frozenset[str]
+) -> list[Effect]:
+    """The new enrollment, given those there are with its journey and key."""
+    journey = begun.journey
+    refused: list[Effect] = [Refuse(journey.journey, NotEnrolled.ALREADY_ENROLLED)]
+    still_open = [e for e in mine if e.ending is None and e.id not in ended]
+    # One that comes late, from the time of an enrollment since ended, was part of that.
+    was_inside = any(e.ended_at is not None and track.at < e.ended_at for e in mine)
+    if was_inside or any(track.message_id == e.start_event_id for e in mine):
+        return refused
+    if journey.reenter != "restart":
+        if journey.reenter == "never" and len(still_open) < len(mine):
+            return refused
+        if not still_open:
+            return [begun]
+        (later,) = still_open[-1:]
+        if track.at >= later.start_at:
+            return refused
+        return [Supersede(tell=_started_over(later, track), enroll=begun)]
+    # Starting over closes the open one first.
+    if any(track.at <= each.start_at for each in mine):
+        return refused
+    return [*(_started_over(each, track) for each in still_open), begun]
+
+
+def _started_over(enrolled: Enrolled, track: Track) -> Tell:
+    at = max(track.at, enrolled.start_at)
+    notice = Notice(event_id=track.message_id, name=track.event, at=at, ending=Ending.EXITED)
+    return Tell(enrollment=enrolled.id, notice=notice)

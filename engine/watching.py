@@ -1,0 +1,39 @@
+"""Which events any journey looks at: the question that most events are done with.
+
+Computed once from all versions that somebody may be inside of, so that an event nobody
+waits for costs a look into a set.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.company import looks_at_company
+from engine.definition import Journey
+
+
+@dataclass(frozen=True)
+class Watched:
+    """`events` start, end or fire something. `of_company` end also a colleague's enrollment.
+
+    `company_versions` are the versions (journey, version) to which a company matters.
+    """
+
+    events: frozenset[str] = frozenset()
+    of_company: frozenset[str] = frozenset()
+    company_versions: frozenset[tuple[str, str]] = frozenset()
+
+
+def watched(versions: Iterable[Journey]) -> Watched:
+    """What these versions look at."""
+    known = list(versions)
+    return Watched(
+        events=frozenset(name for each in known for name in each.event_names),
+        of_company=frozenset(name for each in known for name in each.company_event_names),
+        company_versions=frozenset(
+            (each.journey, each.version) for each in known if _minds_company(each)
+        ),
+    )
+
+
+def _minds_company(journey: Journey) -> bool:
+    return bool(journey.company_event_names) or any(map(looks_at_company, journey.live_traits))
