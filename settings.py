@@ -100,6 +100,7 @@ def _check_database_url(value: str) -> str:
 Seconds = Annotated[timedelta, BeforeValidator(_read_seconds), AfterValidator(_check_positive)]
 WebUrl = Annotated[str, AfterValidator(_check_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+EventsPerSecond = Annotated[int, Field(ge=0)]
 
 
 class Settings(BaseSettings):
@@ -132,6 +133,10 @@ class Settings(BaseSettings):
     # Loopback by default: opening a port to the network is a decision, not a default.
     api_host: str = "127.0.0.1"
     api_port: Port = 8080
+    # How many events one key may put into one API process a second, for keys without a rate
+    # of their own; 0 is no limit. 1,000 is 86 million a day, which no honest app on a small
+    # machine meets, and about what such a machine writes: one app gone mad leaves room.
+    rate_limit: EventsPerSecond = 1_000
 
     # Signs the links in messages. No default: a known key lets anyone unsubscribe anyone.
     # The same on every process, and changing it breaks the links in mail already sent.

@@ -5,18 +5,19 @@ always a `code` with it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from starlette.exceptions import HTTPException
 
 from api.dispatcher import Dispatcher
-from api.errors import ApiError, BadRequestError, InvalidKeyError
+from api.errors import ApiError, BadRequestError
 from api.routes import customers, enrollments, health, ingest, links, pages
 from api.services import Services
 from api.showing import page
@@ -26,7 +27,11 @@ _log = structlog.get_logger("parcours.api")
 _DESCRIPTION = (
     "Events in by the Segment HTTP API; customers, enrollments and what people do to them. "
     "Everything but health and links in messages needs a key: "
-    "`Authorization: Bearer <key>`, or Basic with the key as the user name."
+    "`Authorization: Bearer <key>`, or Basic with the key as the user name. What a key may do "
+    "is its scopes: `events:write` for events in; `support` for customers, enrollments and the "
+    "pages; `admin` for that and for what can't be undone. How much is its rate: over it, the "
+    "answer is 429, and `Retry-After` says when to come again. Every error has a `code`, which "
+    "programs compare, and a `message`, which says what to do."
 )
 
 
@@ -36,7 +41,7 @@ def create_app(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with runner.running():
+        async with services.keyring.noting(), runner.running():
             yield
 
     app = FastAPI(
@@ -57,7 +62,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(pages.KeyShownError, _key_shown)
-    for trouble in (OperationalError, InterfaceError, ConnectionError):
+    for trouble in (DBAPIError, NoConnectionFreeError, ConnectionError):
         app.add_exception_handler(trouble, _store_away)
     app.add_exception_handler(Exception, _bug)
     return app
@@ -106,8 +111,7 @@ def _report_death(task: asyncio.Task[None]) -> None:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, InvalidKeyError) else None
-    return _answer(request, error.status, error.code, error.message, headers)
+    return _answer(request, error.status, error.code, error.message, error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -124,8 +128,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
     code = codes.get(error.status_code, "bad_request")
-    headers = dict(error.headers) if error.headers is not None else None
-    return _answer(request, error.status_code, code, str(error.detail), headers)
+    return _answer(request, error.status_code, code, str(error.detail), error.headers)
 
 
 async def _key_shown(request: Request, error: Exception) -> Response:
@@ -135,9 +138,16 @@ async def _key_shown(request: Request, error: Exception) -> Response:
 
 async def _store_away(request: Request, error: Exception) -> Response:
     """Nothing was accepted: whoever sent it should send it again."""
+    if isinstance(error, DBAPIError) and not _is_away(error):
+        raise error  # a statement of ours that is wrong is no outage
     _log.error("the store is away", error=str(error))
     retry = {"Retry-After": "5"}  # a restart of the database takes a few seconds
     return _answer(request, 503, "store_unavailable", "the store can't be reached now", retry)
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the store is to blame: it can't be reached, is locked, or went away meanwhile."""
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
 
 
 async def _bug(request: Request, error: Exception) -> Response:
@@ -150,7 +160,7 @@ def _answer(
     status: int,
     code: str,
     message: str,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     is_page = not request.url.path.startswith("/v1/")
     if is_page and "text/html" in request.headers.get("accept", ""):

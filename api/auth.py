@@ -1,22 +1,24 @@
 """Who is asking: a key in the request, or a browser that showed one.
 
-A key may `ingest` (it is in every copy of the app, so it can only put events in), or
-`manage` (look at customers and steer enrollments), or both. The one surprising fact: the
-browser's cookie opens pages only, never the API, so no other site can act through it.
+What a key may do is its scopes' to say (`api.scopes`), and how much is its rate's
+(`api.limits`): whoever is recognised has been charged for one event. The surprising facts:
+the browser's cookie opens pages only, never the API, so no other site can act through it;
+and with the store away a key that isn't known answers 503, never 401, at which an SDK would
+throw its events away.
 """
 
 import base64
 import binascii
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from api.errors import InvalidKeyError, NotAllowedError
+from api.errors import InvalidKeyError, InvalidWriteKeyError, NotAllowedError
+from api.keyring import KnownKey
+from api.scopes import Scope, may
 from api.services import Services
 from store import keys
-from store.tables import ApiKey
 
 # How long a browser stays in; a key that is revoked is out at once.
 SESSION = timedelta(days=30)
@@ -24,16 +26,6 @@ SESSION = timedelta(days=30)
 COOKIE = "parcours_session"
 
 _SALT = "pages"  # a cookie is no unsubscribe link, and the other way round
-
-
-class Scope(StrEnum):
-    """What a key may do."""
-
-    INGEST = "ingest"
-    MANAGE = "manage"
-
-
-ALL_SCOPES = tuple(Scope)
 
 
 def key_in(headers: Mapping[str, str]) -> str | None:
@@ -52,22 +44,29 @@ def key_in(headers: Mapping[str, str]) -> str | None:
             return None
 
 
-async def recognise(services: Services, key: str | None, scope: Scope) -> ApiKey:
-    """The key's row. Raises InvalidKeyError, or NotAllowedError if it lacks the scope."""
-    if key is None:
-        raise InvalidKeyError(
+async def recognise(services: Services, text: str | None, scope: Scope) -> KnownKey:
+    """The key that was shown, charged for one event.
+
+    Raises InvalidKeyError, NotAllowedError if it lacks the scope, RateLimitedError, or what
+    reading the store raises.
+    """
+    invalid = InvalidWriteKeyError if scope is Scope.EVENTS_WRITE else InvalidKeyError
+    if text is None:
+        raise invalid(
             "no key was given: send it as the user name of Basic authentication, or as "
             "`Authorization: Bearer <key>`"
         )
-    async with services.database.reading() as session:
-        row = await keys.find_valid(session, key)
-    if row is None:
-        raise InvalidKeyError("the key is unknown or was revoked")
-    return await _allowed(services, row, scope)
+    key = await services.keyring.find(text, services.wall())
+    if key is None:
+        raise invalid(
+            "the key is unknown or was revoked: make one with "
+            f"`parcours keys create NAME --scope {scope}`"
+        )
+    return _allowed(services, key, scope)
 
 
-async def recognise_browser(services: Services, cookie: str | None) -> ApiKey:
-    """The row of the key that this browser showed. Raises as `recognise` does."""
+async def recognise_browser(services: Services, cookie: str | None) -> KnownKey:
+    """The key that this browser showed. Raises as `recognise` does."""
     row = None
     try:
         key_id = _serializer(services).loads(cookie or "", max_age=int(SESSION.total_seconds()))
@@ -78,28 +77,31 @@ async def recognise_browser(services: Services, cookie: str | None) -> ApiKey:
             row = await keys.get_valid(session, key_id)
     if row is None:
         raise InvalidKeyError("show a key first: open this page once with `?key=<your key>`")
-    return await _allowed(services, row, Scope.MANAGE)
+    return _allowed(services, KnownKey.of(row), Scope.SUPPORT)
 
 
-def cookie_for(services: Services, row: ApiKey) -> str:
+def cookie_for(services: Services, key: KnownKey) -> str:
     """What the browser keeps: not the key, but that it was shown."""
-    signed = _serializer(services).dumps(row.id)
+    signed = _serializer(services).dumps(key.id)
     return signed.decode() if isinstance(signed, bytes) else signed
 
 
-def actor_of(row: ApiKey) -> str:
+def actor_of(key: KnownKey) -> str:
     """Whom the audit log names."""
-    return f"key:{row.name}"
+    return f"key:{key.name}"
 
 
-async def _allowed(services: Services, row: ApiKey, scope: Scope) -> ApiKey:
-    if scope not in row.scopes:
-        raise NotAllowedError(f"the key `{row.name}` may not {scope}")
+def _allowed(services: Services, key: KnownKey, scope: Scope) -> KnownKey:
+    if not may(key.scopes, scope):
+        has = ", ".join(f"`{each}`" for each in sorted(key.scopes)) or "none"
+        raise NotAllowedError(
+            f"this needs a key with the scope `{scope}`; `{key.name}` has {has}: make another "
+            f"with `parcours keys create NAME --scope {scope}`"
+        )
     now = services.wall()
-    if keys.is_used_long_ago(row, now):
-        async with services.database.transaction() as session:
-            await keys.touch(session, row, now)
-    return row
+    services.keyring.note_used(key, now)
+    services.limits.take(key, 1, now)
+    return key
 
 
 def _serializer(services: Services) -> URLSafeTimedSerializer:

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api import auth
-from api.auth import Scope
+from api.keyring import KnownKey
+from api.scopes import Scope
 from api.services import Services
-from store.tables import ApiKey
 
 
 def services_of(request: Request) -> Services:
@@ -20,9 +20,16 @@ def services_of(request: Request) -> Services:
 Given = Annotated[Services, Depends(services_of)]
 
 
-async def _manager(request: Request, services: Given) -> ApiKey:
-    return await auth.recognise(services, auth.key_in(request.headers), Scope.MANAGE)
+async def _supporter(request: Request, services: Given) -> KnownKey:
+    return await auth.recognise(services, auth.key_in(request.headers), Scope.SUPPORT)
 
 
-# A key that may manage; the API's own routes, not for browsers' cookies.
-Manager = Annotated[ApiKey, Depends(_manager)]
+async def _admin(request: Request, services: Given) -> KnownKey:
+    return await auth.recognise(services, auth.key_in(request.headers), Scope.ADMIN)
+
+
+# Who may look at customers and steer; the API's own routes, not for browsers' cookies.
+Supporter = Annotated[KnownKey, Depends(_supporter)]
+
+# Who may also do what can't be undone, or what concerns the whole installation.
+Admin = Annotated[KnownKey, Depends(_admin)]

@@ -112,6 +112,17 @@ def _error(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": ERROR}}}
 
 
+def _wait(description: str) -> dict[str, Any]:
+    told = {"schema": {"type": "integer"}, "description": "Seconds to wait before trying again."}
+    return {**_error(description), "headers": {"Retry-After": told}}
+
+
+_NOT_NOW: dict[int | str, dict[str, Any]] = {
+    429: _wait("`rate_limited`: the key has sent more than it may; tried again later, it works."),
+    503: _wait("`store_unavailable`: nothing was written; send it again."),
+}
+
+
 _SUCCESS = {"type": "object", "properties": {"success": {"type": "boolean", "const": True}}}
 
 INGEST_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -120,15 +131,18 @@ INGEST_RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {"application/json": {"schema": _SUCCESS}},
     },
     400: _error("The call can't be accepted as it is."),
-    401: _error("No valid key."),
+    401: _error("`invalid_write_key`: no key was given, or it is unknown or was revoked."),
+    403: _error("`not_allowed`: the key lacks the scope `events:write`."),
     413: _error("More than 32 KB a call, 500 KB or 2,500 calls a request."),
+    **_NOT_NOW,
 }
 
-MANAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: _error("No valid key."),
-    403: _error("The key may not manage."),
+SUPPORT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: _error("`invalid_key`: no key was given, or it is unknown or was revoked."),
+    403: _error("`not_allowed`: the key lacks the scope `support`."),
     404: _error("There is no such thing."),
     409: _error("It can't be done with things as they stand."),
+    **_NOT_NOW,
 }
 
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
+from api.keyring import Keyring
+from api.limits import Limits
 from engine.clock import Clock, journey_time
 from engine.enrollment import Tolerances
 from engine.gate import Evaluate
@@ -34,7 +36,8 @@ class Services:
     """Everything the API needs. `temporal` None: accepted events wait in the outbox.
 
     `woken` tells the dispatcher of this process that there is something to carry. `wall`
-    is the real clock; `clock` makes journey time of it, None being production's.
+    is the real clock; `clock` makes journey time of it, None being production's. `keyring`
+    and `limits` remember keys for this process.
     """
 
     database: Database
@@ -45,6 +48,12 @@ class Services:
     wall: Callable[[], datetime] = wall_time
     evaluate: Evaluate = conditions.evaluate
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    keyring: Keyring = field(init=False)
+    limits: Limits = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keyring", Keyring(self.database))
+        object.__setattr__(self, "limits", Limits(self.settings.rate_limit))
 
     def now(self) -> datetime:
         """Journey time."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DATA = Path(".parcours")
 _OWNER_ONLY = 0o600
+_KEY_NAME = "parcours dev"
 
 
 class DataFolder:
@@ -39,15 +40,22 @@ class DataFolder:
         return kept
 
     async def api_key(self, database: Database) -> str:
-        """A key with every scope, good for this store; a new one if the old is not known there."""
-        from api.auth import ALL_SCOPES
+        """A key with every scope, good for this store; a new one if the old is not known there.
+
+        Then those that were made before are revoked: nobody has them any more.
+        """
+        from api.scopes import ALL_SCOPES
         from store import keys
 
+        now = datetime.now(UTC)
         async with database.transaction() as session:
             kept = self._read("api.key")
             if kept is not None and await keys.find_valid(session, kept) is not None:
                 return kept
-            _, made = await keys.create(session, "parcours dev", ALL_SCOPES, datetime.now(UTC))
+            for lost in await keys.live_of(session, _KEY_NAME):
+                assert lost.id is not None  # it comes from the store
+                await keys.revoke(session, lost.id, now)
+            _, made = await keys.create(session, _KEY_NAME, ALL_SCOPES, now)
         self._write("api.key", made)
         return made
 

@@ -43,7 +43,7 @@ _LOOKS = 300
 
 
 class Play:
-    """One run of the demo. `key` may put events in and manage."""
+    """One run of the demo. `key` may do everything."""
 
     def __init__(self, api_url: str, key: str, clock: Clock, database: Database) -> None:
         # The SDK would ask a configured proxy for an address on this very machine.

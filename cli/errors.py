@@ -35,6 +35,7 @@ _TOLD: Mapping[str, int] = {
     "authoring.mistakes.JourneysInvalid": WRONG_INPUT,
     "settings.SettingsError": WRONG_INPUT,
     "store.database.StoreError": WRONG_INPUT,  # the URL that was given
+    "store.database.StoreAwayError": TROUBLE,
     "api.errors.ApiError": WRONG_INPUT,
     "worker.errors.WorkerError": TROUBLE,
     "worker.connection.TemporalUnreachableError": TROUBLE,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -48,6 +48,10 @@ class StoreError(Exception):
 
 class DatabaseUrlError(StoreError):
     """The database URL can't be used; the message says what to write instead."""
+
+
+class StoreAwayError(StoreError, ConnectionError):
+    """The database can't be reached now, or takes nobody in."""
 
 
 class Database:
@@ -130,10 +134,24 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:
+    from asyncpg import PostgresError  # not where the store is SQLite
+
     # A connection that a restart of the server has cut is replaced, not handed out.
-    return create_async_engine(
+    engine = create_async_engine(
         url, json_serializer=json_text, pool_size=_POOL_SIZE, pool_pre_ping=True
     )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: Any, options: Any) -> Any:
+        # SQLAlchemy passes on what the driver raises here as it is, and that is many things:
+        # two refused addresses of one host are a bare OSError, a server that is starting up
+        # is the driver's own.
+        try:
+            return dialect.connect(*args, **options)
+        except (OSError, PostgresError) as error:
+            raise StoreAwayError(str(error) or type(error).__name__) from error
+
+    return engine
 
 
 def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.accept import Said, accept_in
 from api.auth import actor_of
 from api.errors import BadRequestError, NotFoundError
-from api.given import Given, Manager
+from api.given import Given, Supporter
 from api.people import zone_now
 from api.replies import CustomerReply
-from api.schemas import MANAGE_RESPONSES
+from api.schemas import SUPPORT_RESPONSES
 from engine.calls import ChangeConsent
 from store import audit, consents, customers, enrollments, journeys, messages
 from store.tables import AuditEntry, Customer
@@ -20,7 +20,7 @@ from store.tables import AuditEntry, Customer
 router = APIRouter(
     tags=["Customers"],
     prefix="/v1/customers",
-    responses=MANAGE_RESPONSES,
+    responses=SUPPORT_RESPONSES,
 )
 
 
@@ -41,7 +41,7 @@ class ConsentOrder(BaseModel):
 
 @router.post("/{customer_id:path}/consents")
 async def change_consent(
-    customer_id: str, order: ConsentOrder, services: Given, key: Manager
+    customer_id: str, order: ConsentOrder, services: Given, key: Supporter
 ) -> CustomerReply:
     """Subscribe a customer to a topic, or unsubscribe them; kept for good, with who said so."""
     now = services.now()
@@ -73,7 +73,7 @@ async def change_consent(
 
 
 @router.get("/{customer_id:path}")
-async def customer(customer_id: str, services: Given, key: Manager) -> CustomerReply:
+async def customer(customer_id: str, services: Given, key: Supporter) -> CustomerReply:
     """A customer with their consents, their enrollments, and what they were sent or not."""
     async with services.database.reading() as session:
         return await _reply(session, customer_id)

@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api.accept import accept_in
 from api.auth import actor_of
 from api.errors import BadRequestError, NotFoundError
-from api.given import Given, Manager
+from api.given import Given, Supporter
 from api.looking import enrollment_detail
 from api.replies import EnrollmentDetailReply, EnrollmentReply, EnrollmentsReply
-from api.schemas import MANAGE_RESPONSES
+from api.schemas import SUPPORT_RESPONSES
 from api.steering import Steering
 from engine.calls import EnrollByHand
 from store import audit, customers, enrollments
@@ -22,7 +22,7 @@ from store.tables import AuditEntry, Enrollment, EnrollmentState
 router = APIRouter(
     tags=["Enrollments"],
     prefix="/v1",
-    responses=MANAGE_RESPONSES,
+    responses=SUPPORT_RESPONSES,
 )
 
 # More than anybody reads at once, little enough to answer in a moment.
@@ -57,7 +57,7 @@ class StepOrder(BaseModel):
 @router.get("/enrollments")
 async def list_enrollments(
     services: Given,
-    key: Manager,
+    key: Supporter,
     journey: str | None = None,
     state: EnrollmentState | None = None,
     customer: str | None = None,
@@ -73,13 +73,13 @@ async def list_enrollments(
 
 
 @router.get("/enrollments/{enrollment_id}")
-async def enrollment(enrollment_id: str, services: Given, key: Manager) -> EnrollmentDetailReply:
+async def enrollment(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentDetailReply:
     """One enrollment with every decision."""
     return await enrollment_detail(services, enrollment_id)
 
 
 @router.post("/journeys/{name}/enroll")
-async def enroll(name: str, order: EnrollOrder, services: Given, key: Manager) -> EnrollmentReply:
+async def enroll(name: str, order: EnrollOrder, services: Given, key: Supporter) -> EnrollmentReply:
     """Put a customer into a journey by hand, also as if it had begun earlier.
 
     Steps whose time lies further back than their grace are not sent; an exit since the
@@ -123,26 +123,26 @@ async def enroll(name: str, order: EnrollOrder, services: Given, key: Manager) -
 
 
 @router.post("/enrollments/{enrollment_id}/cancel")
-async def cancel(enrollment_id: str, services: Given, key: Manager) -> EnrollmentReply:
+async def cancel(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentReply:
     """End it for good: nothing more is sent."""
     return _woken(services, await Steering(services, actor_of(key)).cancel(enrollment_id))
 
 
 @router.post("/enrollments/{enrollment_id}/pause")
-async def pause(enrollment_id: str, services: Given, key: Manager) -> EnrollmentReply:
+async def pause(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentReply:
     """Hold every step; exits and the journey's end still act."""
     return _woken(services, await Steering(services, actor_of(key)).pause(enrollment_id))
 
 
 @router.post("/enrollments/{enrollment_id}/resume")
-async def resume(enrollment_id: str, services: Given, key: Manager) -> EnrollmentReply:
+async def resume(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentReply:
     """Go on: what came due meanwhile goes out now, unless its grace is over."""
     return _woken(services, await Steering(services, actor_of(key)).resume(enrollment_id))
 
 
 @router.post("/enrollments/{enrollment_id}/skip")
 async def skip(
-    enrollment_id: str, order: StepOrder, services: Given, key: Manager
+    enrollment_id: str, order: StepOrder, services: Given, key: Supporter
 ) -> EnrollmentReply:
     """Don't send a step's next occurrence."""
     steering = Steering(services, actor_of(key))
@@ -151,7 +151,7 @@ async def skip(
 
 @router.post("/enrollments/{enrollment_id}/send-now")
 async def send_now(
-    enrollment_id: str, order: StepOrder, services: Given, key: Manager
+    enrollment_id: str, order: StepOrder, services: Given, key: Supporter
 ) -> EnrollmentReply:
     """Send a step now, before its time; consent, conditions and caps still hold."""
     steering = Steering(services, actor_of(key))

@@ -15,10 +15,11 @@ from fastapi import APIRouter, Request
 
 from api import auth, schemas
 from api.accept import accept
-from api.auth import Scope
 from api.bodies import json_object
 from api.errors import BadRequestError, TooLargeError
 from api.given import Given
+from api.keyring import KnownKey
+from api.scopes import Scope
 from api.services import Services
 from engine.calls import Call
 from engine.segment import Refused, parse_call
@@ -74,12 +75,13 @@ async def import_(request: Request, services: Given) -> dict[str, bool]:
 
 
 async def _many(request: Request, services: Services, *, historical: bool) -> dict[str, bool]:
-    body = await _authenticated(request, services)
+    key, body = await _authenticated(request, services)
     raws = body.get("batch")
     if not isinstance(raws, list):
         raise BadRequestError("`batch` must be a list of calls", code="invalid_batch")
     if len(raws) > _MOST_EVENTS:
         raise TooLargeError(f"a batch holds at most {_MOST_EVENTS} calls, not {len(raws)}")
+    services.limits.take_rest(key, len(raws) - 1, services.wall())
     received_at = services.now()
     calls, refused = _read(raws, received_at, body.get("sentAt"), historical)
     for each in refused:
@@ -111,7 +113,7 @@ for _name, _handler, _example in (
 
 
 async def _one(request: Request, services: Services, kind: str) -> dict[str, bool]:
-    body = await _authenticated(request, services)
+    _, body = await _authenticated(request, services)
     received_at = services.now()
     call = parse_call({**body, "type": kind}, received_at)
     if isinstance(call, Refused):
@@ -120,15 +122,14 @@ async def _one(request: Request, services: Services, kind: str) -> dict[str, boo
     return _SUCCESS
 
 
-async def _authenticated(request: Request, services: Services) -> dict[str, Any]:
-    """The body of a sender who may ingest; a key in the header is checked before it is read."""
-    key = auth.key_in(request.headers)
-    if key is not None:
-        await auth.recognise(services, key, Scope.INGEST)
-        return await json_object(request)
+async def _authenticated(request: Request, services: Services) -> tuple[KnownKey, dict[str, Any]]:
+    """Who sends, and the body; a key in the header is checked before the body is read."""
+    text = auth.key_in(request.headers)
+    if text is not None:
+        key = await auth.recognise(services, text, Scope.EVENTS_WRITE)
+        return key, await json_object(request)
     body = await json_object(request)
-    await auth.recognise(services, _write_key(body), Scope.INGEST)
-    return body
+    return await auth.recognise(services, _write_key(body), Scope.EVENTS_WRITE), body
 
 
 def _write_key(body: dict[str, Any]) -> str | None:

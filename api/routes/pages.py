@@ -14,16 +14,17 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from api import auth
-from api.auth import Scope
 from api.documentation import operations, with_keys
 from api.errors import NotFoundError
 from api.given import Given, services_of
+from api.keyring import KnownKey
 from api.looking import enrollment_detail
+from api.scopes import Scope
 from api.services import Services
 from api.showing import MAIL_HEADERS, STYLE, page
 from store import enrollments, mailbox, messages
 from store.enrollments import Filter
-from store.tables import ApiKey, EnrollmentState, MailboxMail
+from store.tables import EnrollmentState, MailboxMail
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,19 +41,19 @@ class KeyShownError(Exception):
         self.response = response
 
 
-async def _visitor(request: Request) -> ApiKey:
+async def _visitor(request: Request) -> KnownKey:
     """Who looks. Raises KeyShownError, or what `auth` raises."""
     services = services_of(request)
     shown = request.query_params.get("key")
     if shown is not None:
-        row = await auth.recognise(services, shown, Scope.MANAGE)
-        raise KeyShownError(_remembered(request, services, row))
+        known = await auth.recognise(services, shown, Scope.SUPPORT)
+        raise KeyShownError(_remembered(request, services, known))
     if (key := auth.key_in(request.headers)) is not None:
-        return await auth.recognise(services, key, Scope.MANAGE)
+        return await auth.recognise(services, key, Scope.SUPPORT)
     return await auth.recognise_browser(services, request.cookies.get(auth.COOKIE))
 
 
-def _remembered(request: Request, services: Services, row: ApiKey) -> Response:
+def _remembered(request: Request, services: Services, key: KnownKey) -> Response:
     # Relative, so that a proxy's host and prefix stay; without the key, so that it is in no
     # history but this once.
     rest = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "key"])
@@ -60,7 +61,7 @@ def _remembered(request: Request, services: Services, row: ApiKey) -> Response:
     response = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
     response.set_cookie(
         auth.COOKIE,
-        auth.cookie_for(services, row),
+        auth.cookie_for(services, key),
         max_age=int(auth.SESSION.total_seconds()),
         httponly=True,
         samesite="lax",
@@ -69,7 +70,7 @@ def _remembered(request: Request, services: Services, row: ApiKey) -> Response:
     return response
 
 
-Visitor = Annotated[ApiKey, Depends(_visitor)]
+Visitor = Annotated[KnownKey, Depends(_visitor)]
 Page = Annotated[int, Query(ge=1, alias="page")]
 
 

@@ -37,6 +37,7 @@ class ApiKey(Table, table=True):
     created_at: datetime = Field(sa_type=UTC_TIME)  # wall
     revoked_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # wall
     last_used_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # wall
+    events_per_second: int | None = None  # the most it may send; 0: no limit, null: the setting's
 
 
 class ConsoleUser(Table, table=True):

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.auth import ALL_SCOPES
 from api.dispatcher import Dispatcher
+from api.scopes import ALL_SCOPES
 from api.services import Services
 from settings import Settings
 from store.database import Database

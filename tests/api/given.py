@@ -75,9 +75,11 @@ async def publish(database: Database, *published: Journey, rules: Policy | None 
         )
 
 
-async def make_key(database: Database, *scopes: str) -> str:
+async def make_key(
+    database: Database, *scopes: str, name: str = "test", rate: int | None = None
+) -> str:
     async with database.transaction() as session:
-        _, key = await keys.create(session, "test", scopes, A_DAY)
+        _, key = await keys.create(session, name, scopes, A_DAY, rate)
     return key
 
 

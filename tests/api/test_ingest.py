@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.auth import Scope
+from api.scopes import Scope
 from api.services import Services
 from store import customers
 from store.database import Database
@@ -129,14 +129,14 @@ async def test_without_a_valid_key_nothing_is_accepted(
     answer = await anyone.post("/v1/track", json=call(), headers=headers)
     assert answer.status_code == 401
     assert answer.json()["success"] is False
-    assert answer.json()["code"] == "invalid_key"
+    assert answer.json()["code"] == "invalid_write_key"
     assert await kept_events(services.database) == []
 
 
 async def test_a_key_for_events_opens_nothing_else(
     anyone: httpx.AsyncClient, services: Services
 ) -> None:
-    headers = basic(await make_key(services.database, Scope.INGEST))
+    headers = basic(await make_key(services.database, Scope.EVENTS_WRITE))
     assert (await anyone.post("/v1/track", json=call(), headers=headers)).status_code == 200
     answer = await anyone.get("/v1/customers/c1", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")

@@ -6,7 +6,8 @@ from email.message import EmailMessage
 import httpx
 import pytest
 
-from api.auth import COOKIE, Scope
+from api.auth import COOKIE
+from api.scopes import Scope
 from api.services import Services
 from engine.reasons import Decision, Reason
 from store import keys, mailbox, messages
@@ -99,7 +100,7 @@ async def test_the_cookie_opens_pages_but_never_the_api(
 
 
 async def test_a_key_for_events_opens_no_page(anyone: httpx.AsyncClient, full: Services) -> None:
-    key = await make_key(full.database, Scope.INGEST)
+    key = await make_key(full.database, Scope.EVENTS_WRITE)
     answer = await anyone.get("/mailbox", params={"key": key}, headers=HTML)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers

@@ -12,11 +12,11 @@ from segment.analytics.client import Client
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.app import create_app
-from api.auth import Scope as KeyScope
+from api.scopes import Scope as KeyScope
 from api.services import Services
 from store import customers
 from store.database import Database
-from tests.api.given import enrollment, load_settings, make_key, publish
+from tests.api.given import enrollment, kept_events, load_settings, make_key, publish
 from tests.temporal import free_port
 
 
@@ -67,7 +67,7 @@ async def test_the_python_sdk_enrolls_a_customer_in_one_request_a_batch(
 ) -> None:
     services, counted, host = real
     await publish(services.database)
-    key = await make_key(services.database, KeyScope.INGEST)
+    key = await make_key(services.database, KeyScope.EVENTS_WRITE)
     errors: list[object] = []
 
     def send() -> None:
@@ -92,7 +92,7 @@ async def test_the_sdk_does_not_insist_on_what_was_refused(
     real: tuple[Services, Counted, str],
 ) -> None:
     services, counted, host = real
-    key = await make_key(services.database, KeyScope.INGEST)
+    key = await make_key(services.database, KeyScope.EVENTS_WRITE)
     errors: list[object] = []
 
     def send(write_key: str, event: str) -> None:
@@ -104,3 +104,25 @@ async def test_the_sdk_does_not_insist_on_what_was_refused(
     await asyncio.to_thread(send, "wrong", "fine")
     assert len(counted.paths) == 2
     assert len(errors) == 2
+
+
+async def test_the_sdk_waits_as_long_as_it_is_told_and_loses_nothing(
+    real: tuple[Services, Counted, str],
+) -> None:
+    services, counted, host = real
+    text = await make_key(services.database, KeyScope.EVENTS_WRITE, rate=1)
+    key = await services.keyring.find(text, services.wall())
+    assert key is not None
+    services.limits.take(key, 12, services.wall())  # 2 in debt: 3 seconds until the next
+    errors: list[object] = []
+
+    def send() -> None:
+        sdk = Client(text, host=host, on_error=lambda error, _: errors.append(error))
+        sdk.track("c1", "app_opened")
+        sdk.flush()
+        sdk.shutdown()
+
+    await asyncio.to_thread(send)
+    assert errors == []
+    assert len(counted.paths) == 2
+    assert "app_opened" in {each.name for each in await kept_events(services.database)}

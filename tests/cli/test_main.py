@@ -11,7 +11,7 @@ from authoring.mistakes import JourneysInvalid
 from cli.errors import TroubleError, WrongInputError, exit_code, in_words
 from cli.options import JOURNEYS
 from settings import Settings, SettingsError, variable
-from store.database import Database, DatabaseUrlError
+from store.database import Database, DatabaseUrlError, StoreAwayError
 from tests.cli.running import environment, parcours
 from tests.lint.checkout import ROOT
 from worker.connection import TemporalUnreachableError
@@ -59,6 +59,7 @@ def test_help_takes_less_than_a_third_of_a_second_of_work() -> None:
         (TemporalUnreachableError("x"), 1),
         (MissingBinaryError("x"), 1),
         (ConnectionRefusedError("x"), 1),
+        (StoreAwayError("x"), 1),
         (KeyError("a bug"), None),
     ],
 )

@@ -1,6 +1,7 @@
 """The migrations make exactly the schema that the tables describe."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from store import migrating
+from store import keys, migrating
 from store.database import Database
 from store.tables import Table
 
@@ -141,6 +142,60 @@ async def test_going_down_again_leaves_no_table(own_url: str) -> None:
         left = await connection.run_sync(down)
     await engine.dispose()
     assert left == ["alembic_version"]
+
+
+async def _at(url: str, version: str, *statements: str) -> list[tuple[object, ...]]:
+    """Take the schema up or down to a version, then run statements; the last one's rows."""
+    engine = create_async_engine(url)
+
+    def move(connection: sa.Connection) -> None:
+        config = migrating.alembic_config()
+        config.attributes["connection"] = connection
+        now = MigrationContext.configure(connection).get_current_revision() or ""
+        (command.downgrade if now > version else command.upgrade)(config, version)
+
+    async with engine.begin() as connection:
+        await connection.run_sync(move)
+        rows: list[tuple[object, ...]] = []
+        for statement in statements:
+            result = await connection.execute(sa.text(statement))
+            rows = [tuple(row) for row in result] if result.returns_rows else []
+    await engine.dispose()
+    return rows
+
+
+_SCOPES = "SELECT CAST(scopes AS TEXT) FROM api_keys ORDER BY id"
+
+
+def _read(rows: list[tuple[object, ...]]) -> list[object]:
+    return [json.loads(str(scopes)) for (scopes,) in rows]
+
+
+async def test_keys_made_before_there_were_more_scopes_may_what_they_might(empty_url: str) -> None:
+    old = [["ingest"], ["manage"], ["ingest", "manage"], [], ["another"]]
+    rows = ", ".join(
+        f"({number}, 'k', 'pk_', '{number}', '{json.dumps(scopes)}', '2026-11-23 09:00:00+00')"
+        for number, scopes in enumerate(old, start=1)
+    )
+    insert = f"INSERT INTO api_keys (id, name, prefix, sha256, scopes, created_at) VALUES {rows}"
+    assert _read(await _at(empty_url, "0001", insert, _SCOPES)) == old
+    migrated = [
+        ["events:write"],
+        ["admin", "support"],
+        ["admin", "events:write", "support"],
+        [],
+        ["another"],
+    ]
+    assert _read(await _at(empty_url, "0002", _SCOPES)) == migrated
+    Database(empty_url).upgrade()
+    assert await _differences_at(empty_url) == []
+    database = Database(empty_url)
+    async with database.reading() as session:
+        kept = await keys.every(session)
+    await database.dispose()
+    assert [row.scopes for row in kept] == migrated
+    assert {row.events_per_second for row in kept} == {None}
+    assert _read(await _at(empty_url, "0001", _SCOPES)) == old
 
 
 def test_there_is_one_newest_version() -> None:
