@@ -28,6 +28,14 @@ async def known(session: AsyncSession, customer_id: str) -> Customer | None:
     return row if row is None or row.merged_into is None else await get(session, row.merged_into)
 
 
+async def names_of(session: AsyncSession, customer_id: str) -> frozenset[str]:
+    """Every id that means this customer now, their own among them."""
+    others = await session.scalars(
+        select(col(Customer.id)).where(col(Customer.merged_into) == customer_id)
+    )
+    return frozenset({customer_id, *others})
+
+
 async def by_pseudonym(session: AsyncSession, name: str) -> Customer | None:
     """The customer whom Temporal knows by this name (`CustomerId`)."""
     row = await session.scalar(select(Customer).where(col(Customer.pseudonym) == name))

@@ -5,10 +5,11 @@ decides which of them match. All times here are event times.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -19,6 +20,25 @@ from store.tables import Customer, Event, EventKind, EventStats
 ACTIVITY = frozenset({EventKind.TRACK, EventKind.PAGE, EventKind.SCREEN})
 
 _TABLE = sql_table(Event)
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events to list; None does not filter. `since` is when they were received."""
+
+    customer_id: str | None = None
+    kind: EventKind | None = None
+    name: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EventPlace:
+    """A place in the list of what was received, newest first: what comes after it is older."""
+
+    received_at: datetime
+    occurred_at: datetime
+    message_id: str
 
 
 async def accept(session: AsyncSession, events: Sequence[Event]) -> frozenset[str]:
@@ -136,6 +156,42 @@ async def newest(
 async def recent(session: AsyncSession, customer_id: str, limit: int = 50) -> list[Event]:
     """The customer's newest events of every kind, for people to look at."""
     return await newest(session, customer_id, kinds=frozenset(EventKind), limit=limit)
+
+
+async def received(
+    session: AsyncSession,
+    which: EventFilter,
+    *,
+    limit: int = 100,
+    after: EventPlace | None = None,
+) -> list[Event]:
+    """Anybody's events in the order they were received, newest first; `after` a place if given.
+
+    What was received at once is in the order in which it happened.
+    """
+    received_at, occurred_at = col(Event.received_at), col(Event.occurred_at)
+    message_id = col(Event.message_id)
+    statement = select(Event)
+    if which.customer_id is not None:
+        statement = statement.where(col(Event.customer_id) == which.customer_id)
+    if which.kind is not None:
+        statement = statement.where(col(Event.kind) == which.kind)
+    if which.name is not None:
+        statement = statement.where(col(Event.name) == which.name)
+    if which.since is not None:
+        statement = statement.where(received_at >= which.since)
+    if after is not None:
+        statement = statement.where(
+            received_at <= after.received_at,  # for the index, which can't see into the rest
+            or_(
+                received_at < after.received_at,
+                occurred_at < after.occurred_at,
+                and_(occurred_at == after.occurred_at, message_id < after.message_id),
+            ),
+        )
+    newest_first = received_at.desc(), occurred_at.desc(), message_id.desc()
+    found = await session.scalars(statement.order_by(*newest_first).limit(limit))
+    return list(found)
 
 
 async def count_since(

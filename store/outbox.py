@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -137,6 +137,31 @@ async def unpark(session: AsyncSession, row_id: int, at: datetime) -> bool:
     return found is not None
 
 
+async def get(session: AsyncSession, row_id: int) -> OutboxRow | None:
+    """One row, as it is now."""
+    return await session.get(OutboxRow, row_id, populate_existing=True)
+
+
+async def of_events(session: AsyncSession, event_ids: Collection[str]) -> list[OutboxRow]:
+    """What these events had to tell Temporal, in its order; what was pruned is left out."""
+    if not event_ids:
+        return []
+    found = await session.scalars(
+        select(OutboxRow)
+        .where(col(OutboxRow.event_id).in_(set(event_ids)))
+        .order_by(col(OutboxRow.id))
+    )
+    return list(found)
+
+
+async def waiting(session: AsyncSession, limit: int = 100) -> list[OutboxRow]:
+    """What Temporal has yet to hear, oldest first."""
+    found = await session.scalars(
+        select(OutboxRow).where(*_pending()).order_by(col(OutboxRow.id)).limit(limit)
+    )
+    return list(found)
+
+
 async def parked(session: AsyncSession, limit: int = 100) -> list[OutboxRow]:
     """What was put aside, oldest first."""
     found = await session.scalars(
@@ -161,6 +186,29 @@ async def backlog(session: AsyncSession) -> Backlog:
         select(func.count()).select_from(OutboxRow).where(col(OutboxRow.parked_at).is_not(None))
     )
     return Backlog(pending=pending, oldest_at=oldest_at, parked=put_aside or 0)
+
+
+async def prune(
+    session: AsyncSession, before: datetime, after: int, limit: int
+) -> tuple[int, int | None]:
+    """Forget rows that Temporal heard before then, among the `limit` that follow row `after`.
+
+    How many were forgotten, and after which row to go on; None at the end of what is so old.
+    Rows are looked at in their order, since no index knows when they were done.
+    """
+    page = (
+        await session.execute(
+            select(col(OutboxRow.id), col(OutboxRow.created_at), col(OutboxRow.done_at))
+            .where(col(OutboxRow.id) > after)
+            .order_by(col(OutboxRow.id))
+            .limit(limit)
+        )
+    ).all()
+    gone = [row.id for row in page if row.done_at is not None and row.done_at < before]
+    if gone:
+        await session.execute(delete(OutboxRow).where(col(OutboxRow.id).in_(gone)))
+    is_over = len(page) < limit or page[-1].created_at >= before
+    return len(gone), None if is_over else page[-1].id
 
 
 async def _free_firsts(session: AsyncSession, after: int, limit: int, now: datetime) -> list[int]:

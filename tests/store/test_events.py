@@ -1,9 +1,11 @@
 """Events are accepted once, counted once, and found again."""
 
 import asyncio
+from typing import Any
 
 from store import events
 from store.database import Database
+from store.events import EventFilter, EventPlace
 from store.tables import Event, EventKind, EventStats
 from tests.store.given import DAY, HOUR, NOON, a_customer, event
 
@@ -127,7 +129,65 @@ async def test_what_routing_made_of_an_event_is_kept_with_it(db: Database) -> No
     assert kept.disposition == {"refused": {"trial": "too_old"}}
 
 
+async def test_what_came_in_is_listed_newest_first_whoever_it_is_of(db: Database) -> None:
+    async with db.transaction() as session:
+        await a_customer(session, "c2")
+    later: dict[str, Any] = {"received_at": NOON + HOUR}
+    await _accept(
+        db,
+        event("first"),
+        event("then", at=NOON - HOUR, **later),
+        event("last", at=NOON, customer_id="c2", **later),
+        event("last-too", at=NOON, **later),
+    )
+    assert await _received(db, EventFilter()) == ["last-too", "last", "then", "first"]
+
+
+async def test_each_filter_of_what_came_in_leaves_out_the_others(db: Database) -> None:
+    async with db.transaction() as session:
+        await a_customer(session, "c2")
+    other: dict[str, Any] = {
+        "customer_id": "c2",
+        "kind": EventKind.PAGE,
+        "received_at": NOON + HOUR,
+    }
+    await _accept(db, event("e1"), event("e2", "page", **other))
+    for which in (
+        EventFilter(customer_id="c2"),
+        EventFilter(kind=EventKind.PAGE),
+        EventFilter(name="page"),
+        EventFilter(since=NOON + HOUR),
+    ):
+        assert await _received(db, which) == ["e2"]
+
+
+async def test_page_after_page_of_what_came_in_shows_each_once(db: Database) -> None:
+    await _accept(
+        db,
+        *(
+            event(f"e{n}", at=NOON - n % 2 * HOUR, received_at=NOON + n // 5 * HOUR)
+            for n in range(13)
+        ),
+    )
+    whole = await _received(db, EventFilter())
+    seen: list[str] = []
+    after: EventPlace | None = None
+    while page := await _received(db, EventFilter(), limit=3, after=after):
+        seen += page
+        async with db.reading() as session:
+            last = await session.get_one(Event, page[-1])
+        after = EventPlace(last.received_at, last.occurred_at, last.message_id)
+        await _accept(db, event(f"late-{page[-1]}", received_at=NOON + DAY))
+    assert seen == whole
+    assert len(seen) == 13
+
+
 async def _accept(db: Database, *told: Event) -> frozenset[str]:
     async with db.transaction() as session:
         await a_customer(session)
         return await events.accept(session, told)
+
+
+async def _received(db: Database, which: EventFilter, **more: Any) -> list[str]:
+    async with db.reading() as session:
+        return [row.message_id for row in await events.received(session, which, **more)]

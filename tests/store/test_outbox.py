@@ -149,12 +149,46 @@ async def test_rows_made_earlier_by_the_clock_do_not_overtake(db: Database) -> N
     assert await _heads(db) == ["c1:0"]
 
 
-async def _append(db: Database, *customer_ids: str) -> None:
+async def test_what_temporal_heard_long_ago_is_forgotten_and_nothing_else(db: Database) -> None:
+    rows = await _append(db, "c1", "c2", "c3", "c4", "c5")
+    waits, parked, *heard = rows
+    async with db.transaction() as session:
+        await outbox.park(session, _id(parked), NOON, "payload too large")
+        await outbox.mark_done(session, [_id(row) for row in heard[:2]], NOON)
+        await outbox.mark_done(session, [_id(heard[2])], NOON + 2 * HOUR)
+    async with db.transaction() as session:
+        gone, last = await outbox.prune(session, NOON + HOUR, 0, 3)
+        assert (gone, last) == (1, _id(heard[0]))
+        assert await outbox.prune(session, NOON + HOUR, last or 0, 3) == (1, None)
+        left = [row.id for row in rows if await outbox.get(session, _id(row)) is not None]
+    assert left == [waits.id, parked.id, heard[2].id]
+
+
+async def test_pruning_looks_no_further_than_what_is_old(db: Database) -> None:
+    await _append(db, "c1", "c2", "c3")
+    async with db.transaction() as session:
+        assert await outbox.prune(session, NOON, 0, 1) == (0, None)
+
+
+async def test_the_rows_of_events_are_found_in_their_order(db: Database) -> None:
+    rows = await _append(db, "c1", "c1", "c2")
+    async with db.transaction() as session:
+        for row, event in zip(rows, ("e1", "e2", "e1"), strict=True):
+            (await session.get_one(OutboxRow, _id(row))).event_id = event
+    async with db.reading() as session:
+        found = await outbox.of_events(session, ["e1", "e9"])
+        assert await outbox.of_events(session, []) == []
+        waiting = await outbox.waiting(session, 2)
+    assert [row.id for row in found] == [rows[0].id, rows[2].id]
+    assert [row.id for row in waiting] == [rows[0].id, rows[1].id]
+
+
+async def _append(db: Database, *customer_ids: str) -> list[OutboxRow]:
     """One row for each, numbered in the payload."""
     async with db.transaction() as session:
         for customer_id in sorted(set(customer_ids)):
             await a_customer(session, customer_id)
-        for n, customer_id in enumerate(customer_ids):
+        return [
             await outbox.append(
                 session,
                 customer_id=customer_id,
@@ -163,6 +197,8 @@ async def _append(db: Database, *customer_ids: str) -> None:
                 at=NOON,
                 enrollment_id=f"trial:{customer_id}",
             )
+            for n, customer_id in enumerate(customer_ids)
+        ]
 
 
 async def _take(db: Database, limit: int = 10) -> list[OutboxRow]:
