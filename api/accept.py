@@ -27,6 +27,7 @@ from api.colleagues import join_company, tell_colleagues
 from api.joining import join_all
 from api.people import Person, people
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
+from api.refusals import keep_with
 from api.services import Services
 from engine.calls import (
     Alias,
@@ -43,7 +44,7 @@ from engine.events import BuiltInEvent
 from engine.routing import route_identify
 from engine.watching import Watched
 from store import consents, customers, events, journeys
-from store.tables import Consent, ConsentState, Customer, Event, EventKind
+from store.tables import Consent, ConsentState, Customer, Event, EventKind, RefusedCall
 from store.traits import merge_traits
 
 
@@ -71,12 +72,17 @@ class Accepted:
 
 
 async def accept(
-    services: Services, calls: Sequence[Call], received_at: datetime, said: Said | None = None
+    services: Services,
+    calls: Sequence[Call],
+    received_at: datetime,
+    said: Said | None = None,
+    refused: Sequence[RefusedCall] = (),
 ) -> Accepted:
     """Accept calls that were received at `received_at` (journey time), durably.
 
-    Raises NoSuchJourneyError, AlreadyEnrolledError or NoKeyError for an EnrollByHand, and
-    then nothing of the request is accepted.
+    `refused` is what else was in the request, and is kept with them. Raises
+    NoSuchJourneyError, AlreadyEnrolledError or NoKeyError for an EnrollByHand, and then
+    nothing of the request is accepted.
     """
     if not calls:
         return Accepted(new=frozenset())
@@ -85,9 +91,11 @@ async def accept(
         try:
             async with services.database.transaction() as session:
                 accepted = await _accept(session, services, calls, received_at, said, reach)
+                await keep_with(session, refused)
         except NotReachedError as short:
             reach = short.wider
             continue
+        services.metrics.accepted(calls, accepted.new)
         if accepted.carried:
             services.woken.set()
         return accepted

@@ -17,10 +17,21 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from starlette.exceptions import HTTPException
 
 from api.dispatcher import Dispatcher
-from api.errors import ApiError, BadRequestError
-from api.routes import customers, enrollments, health, ingest, links, pages
+from api.errors import ApiError, BadRequestError, CallsRefusedError, kind_of
+from api.pruning import pruning
+from api.routes import (
+    customers,
+    enrollments,
+    health,
+    ingest,
+    links,
+    metrics,
+    pages,
+)
 from api.services import Services
 from api.showing import page
+from api.timing import Timing, is_ingestion
+from api.visiting import KeyShownError
 
 _log = structlog.get_logger("parcours.api")
 
@@ -35,13 +46,25 @@ _DESCRIPTION = (
 )
 
 
+# In the order in which the documentation tells them.
+_GROUPS = (
+    ingest,
+    customers,
+    enrollments,
+    health,
+    metrics,
+    links,
+    pages,
+)
+
+
 def create_app(services: Services) -> FastAPI:
     """The application; running it also runs a dispatcher, if Temporal was given."""
     runner = _DispatcherRunner(services)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with services.keyring.noting(), runner.running():
+        async with services.keyring.noting(), pruning(services), runner.running():
             yield
 
     app = FastAPI(
@@ -56,12 +79,13 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.dispatcher_state = runner.state
-    for router in (ingest, customers, enrollments, health, links, pages):
-        app.include_router(router.router)
+    app.add_middleware(Timing, metrics=services.metrics)
+    for group in _GROUPS:
+        app.include_router(group.router)
     app.add_exception_handler(ApiError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(pages.KeyShownError, _key_shown)
+    app.add_exception_handler(KeyShownError, _key_shown)
     for trouble in (DBAPIError, NoConnectionFreeError, ConnectionError):
         app.add_exception_handler(trouble, _store_away)
     app.add_exception_handler(Exception, _bug)
@@ -111,6 +135,8 @@ def _report_death(task: asyncio.Task[None]) -> None:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
+    if isinstance(error, CallsRefusedError):  # which are counted
+        return _shown(request, error.status, error.code, error.message, error.headers)
     return _answer(request, error.status, error.code, error.message, error.headers)
 
 
@@ -132,7 +158,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _key_shown(request: Request, error: Exception) -> Response:
-    assert isinstance(error, pages.KeyShownError)
+    assert isinstance(error, KeyShownError)
     return error.response
 
 
@@ -140,7 +166,7 @@ async def _store_away(request: Request, error: Exception) -> Response:
     """Nothing was accepted: whoever sent it should send it again."""
     if isinstance(error, DBAPIError) and not _is_away(error):
         raise error  # a statement of ours that is wrong is no outage
-    _log.error("the store is away", error=str(error))
+    _log.error("the store is away", error=kind_of(error))
     retry = {"Retry-After": "5"}  # a restart of the database takes a few seconds
     return _answer(request, 503, "store_unavailable", "the store can't be reached now", retry)
 
@@ -156,6 +182,20 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 
 def _answer(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer, counted where events come in."""
+    if is_ingestion(request.scope):
+        services: Services = request.app.state.services
+        services.metrics.refused(code)
+    return _shown(request, status, code, message, headers)
+
+
+def _shown(
     request: Request,
     status: int,
     code: str,

@@ -52,7 +52,7 @@ class Declined:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Not this time. `known` is false for an error that nobody has foreseen."""
+    """Not this time: `KIND: text`. `known` is false for an error that nobody has foreseen."""
 
     error: str
     known: bool = True
@@ -60,7 +60,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Hopeless:
-    """Never, as it is."""
+    """Never, as it is, for a reason `KIND: text`."""
 
     reason: str
 
@@ -96,7 +96,7 @@ class Courier:
         except RPCError as error:
             return _meaning(row, error)
         except TimeoutError:
-            return Trouble(f"no answer within {self.longest}")
+            return Trouble(f"TimeoutError: no answer within {self.longest}")
         except (RPCTimeoutOrCancelledError, RuntimeError) as error:
             # An Update that no worker takes, and a client that can't make its first
             # connection: as long as either is away, nothing is wrong with the row.

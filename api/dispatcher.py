@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client
 
 from api.courier import Courier, Declined, Done, Hopeless, Outcome, Trouble
+from api.errors import kind_of
 from api.services import Services
 from api.temporal_names import SKIP
 from store import audit, customers, enrollments, outbox
@@ -76,7 +77,7 @@ class Dispatcher:
                 try:
                     taken = await self._turn()
                 except (SQLAlchemyError, OSError) as error:  # what landed is kept for next time
-                    _log.warning("the store is away", error=str(error))
+                    _log.warning("the store is away", error=kind_of(error))
                     await self._wait(waker, landings=False)
                     continue
                 if not taken:
@@ -116,6 +117,8 @@ class Dispatcher:
                 await self._write(session, row, outcome, now)
             lease = self._courier.longest + _LEASE_SLACK
             taken = await outbox.heads(session, room, now, lease) if room > 0 else []
+        for row, outcome in self._landed:
+            self._services.metrics.dispatched(row, outcome, now)
         self._landed = []
         for row in taken:
             self._flying[asyncio.create_task(self._courier.carry(row))] = row
@@ -139,24 +142,24 @@ class Dispatcher:
     ) -> None:
         """What became of a row."""
         assert row.id is not None  # it was read
-        told = _log.bind(row=row.id, kind=row.kind.value, enrollment=row.enrollment_id)
+        told = _log.bind(row=row.id, kind=row.kind.value)
         match outcome:
             case Done(note=note):
                 if note is not None:
                     told.info("carried, with nothing to do", note=note)
                 await outbox.mark_done(session, [row.id], now)
             case Declined(why=why):
-                told.info("declined", why=why)
+                told.info("declined")
                 await self._note_declined(session, row, why, now)
                 await outbox.mark_done(session, [row.id], now)
             case Trouble(error=error, known=known):
-                told.warning("not carried yet", error=error, attempts=row.attempts + 1)
+                told.warning("not carried yet", error=_kind(error), attempts=row.attempts + 1)
                 if not known and row.attempts + 1 >= _MOST_UNFORESEEN:
                     await outbox.park(session, row.id, now, error)
                 else:
                     await outbox.retry_later(session, row.id, now + _pause(row.attempts), error)
             case Hopeless(reason=reason):
-                told.error("put aside", reason=reason)
+                told.error("put aside", reason=_kind(reason))
                 await outbox.park(session, row.id, now, reason)
             case _:
                 assert_never(outcome)
@@ -181,6 +184,11 @@ class Dispatcher:
                 details={"why": why, "arg": arg},
             ),
         )
+
+
+def _kind(told: str) -> str:
+    """What a log may say of trouble: the kind before the colon; the row has the whole text."""
+    return told.partition(":")[0]
 
 
 def _pause(attempts: int) -> timedelta:

@@ -27,10 +27,10 @@ _SCHEMES = {
 
 
 def with_keys(schema: dict[str, Any]) -> dict[str, Any]:
-    """The description, saying of each address under `/v1` that it needs a key."""
+    """The description, saying of each address that is for programs that it needs a key."""
     schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
     for path, methods in schema["paths"].items():
-        if path.startswith("/v1/"):
+        if path.startswith("/v1/") or path == "/metrics":
             for method in methods.values():
                 method["security"] = [{name: []} for name in _SCHEMES]
     return schema

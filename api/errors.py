@@ -28,6 +28,10 @@ class BadRequestError(ApiError):
     """The request makes no sense as it is."""
 
 
+class CallsRefusedError(BadRequestError):
+    """The request is right, but each call in it was refused; they are counted one by one."""
+
+
 class InvalidKeyError(ApiError):
     """No key, or none that is valid; SDKs stop retrying at a 401 with a `code`."""
 
@@ -110,3 +114,11 @@ class NoKeyError(BadRequestError):
     """The journey has a `key`, and the properties given don't hold it."""
 
     code = "no_key"
+
+
+def kind_of(error: BaseException) -> str:
+    """What a log may say of an error: its kind, never its text, which may quote a customer.
+
+    SQLAlchemy's errors carry the statement with its parameters, the driver's the row.
+    """
+    return type(getattr(error, "orig", None) or error).__name__

@@ -17,6 +17,7 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.errors import kind_of
 from store import keys
 from store.database import Database
 from store.tables import ApiKey
@@ -120,7 +121,7 @@ class Keyring:
                 await keys.note_used(session, used)
         except (SQLAlchemyError, OSError) as error:
             self._used = {**used, **self._used}
-            _log.warning("could not note which keys are in use", error=str(error))
+            _log.warning("could not note which keys are in use", error=kind_of(error))
 
     @asynccontextmanager
     async def noting(self) -> AsyncIterator[None]:

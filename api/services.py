@@ -12,6 +12,8 @@ from temporalio.client import Client
 
 from api.keyring import Keyring
 from api.limits import Limits
+from api.metrics import Metrics
+from api.refusals import Refusals
 from engine.clock import Clock, journey_time
 from engine.enrollment import Tolerances
 from engine.gate import Evaluate
@@ -36,8 +38,8 @@ class Services:
     """Everything the API needs. `temporal` None: accepted events wait in the outbox.
 
     `woken` tells the dispatcher of this process that there is something to carry. `wall`
-    is the real clock; `clock` makes journey time of it, None being production's. `keyring`
-    and `limits` remember keys for this process.
+    is the real clock; `clock` makes journey time of it, None being production's. `keyring`,
+    `limits` and `refusals` remember keys for this process, `metrics` counts for it.
     """
 
     database: Database
@@ -50,10 +52,14 @@ class Services:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     keyring: Keyring = field(init=False)
     limits: Limits = field(init=False)
+    refusals: Refusals = field(init=False)
+    metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keyring", Keyring(self.database))
         object.__setattr__(self, "limits", Limits(self.settings.rate_limit))
+        object.__setattr__(self, "refusals", Refusals(self.database))
+        object.__setattr__(self, "metrics", Metrics())
 
     def now(self) -> datetime:
         """Journey time."""

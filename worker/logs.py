@@ -1,16 +1,19 @@
 """What the processes say about themselves, all of it to standard error.
 
 Decides form and loudness: lines for a person or JSON for a collector, ours and those of
-the libraries alike. The surprising fact: the Temporal SDK's core writes its warnings to
-standard output unless it is told otherwise before its first use, which would spoil what a
-command prints, and stop a worker whose output nobody reads.
+the libraries alike. An error is told by where it was and what kind it is, never by its text,
+which may quote a customer: a database names the row, a `KeyError` the key. The surprising
+fact: the Temporal SDK's core writes its warnings to standard output unless it is told
+otherwise before its first use, which would spoil what a command prints, and stop a worker
+whose output nobody reads.
 """
 
 import logging
 import sys
+import traceback
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
@@ -28,6 +31,22 @@ _SHARED: tuple[Processor, ...] = (
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
+
+
+def _without_text(exc_info: ExcInfo) -> str:
+    """A traceback: each error's kind and where it was raised, the cause of all last."""
+    lines: list[str] = []
+    error: BaseException | None = exc_info[1]
+    told: set[int] = set()  # a chain may be a ring
+    while error is not None and id(error) not in told:
+        told.add(id(error))
+        lines += [f"{type(error).__module__}.{type(error).__qualname__}\n"]
+        lines += traceback.format_tb(error.__traceback__)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "".join(lines).rstrip()
+
+
+_WITHOUT_TEXT = structlog.processors.ExceptionRenderer(_without_text)
 
 
 def configure_logs(form: LogFormat, level: int = logging.INFO) -> None:
@@ -57,15 +76,9 @@ def configure_logs(form: LogFormat, level: int = logging.INFO) -> None:
 def _last(form: LogFormat) -> tuple[Processor, ...]:
     match form:
         case LogFormat.JSON:
-            return (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
+            return (_WITHOUT_TEXT, structlog.processors.JSONRenderer())
         case LogFormat.CONSOLE:
-            # Plain tracebacks: those with local variables would print customers' data.
-            plain = structlog.dev.plain_traceback
-            return (
-                structlog.dev.ConsoleRenderer(
-                    colors=sys.stderr.isatty(), exception_formatter=plain
-                ),
-            )
+            return (_WITHOUT_TEXT, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
 
 
 def _forward_core(level: int) -> None:

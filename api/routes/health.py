@@ -6,7 +6,7 @@ events, and keeps what Temporal must hear; taken out of service it would lose th
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from api.given import Given
 from api.services import Services
 from store import outbox
+from store.outbox import Backlog
 
 router = APIRouter(tags=["Health"])
 
@@ -40,6 +41,7 @@ class Readiness(BaseModel):
     temporal: str
     dispatcher: str
     waiting: int | None = Field(description="How much Temporal has yet to hear.")
+    oldest_s: float | None = Field(description="For how many seconds the oldest of it has waited.")
     parked: int | None = Field(description="How much was put aside for a person.")
 
 
@@ -60,10 +62,7 @@ async def ready(
 ) -> Readiness:
     """What works and what is down; 503 if events can't be accepted."""
     store, temporal = await asyncio.gather(_soon(_store(services)), _soon(_temporal(services)))
-    backlog = None
-    if store == _OK:
-        async with services.database.reading() as session:
-            backlog = await outbox.backlog(session)
+    backlog = await _backlog(services) if store == _OK else None
     response.status_code = 200 if store == _OK else 503
     return Readiness(
         ready=store == _OK,
@@ -71,6 +70,7 @@ async def ready(
         temporal=temporal,
         dispatcher=dispatcher,
         waiting=backlog.pending if backlog is not None else None,
+        oldest_s=_waited_s(backlog, services.wall()),
         parked=backlog.parked if backlog is not None else None,
     )
 
@@ -91,6 +91,24 @@ async def _store(services: Services) -> str:
         # Without the driver's text: it may name hosts and users, and nobody has shown a key.
         return f"down: {type(error).__name__}"
     return "its schema is not the newest: run `parcours db upgrade`"
+
+
+async def _backlog(services: Services) -> Backlog | None:
+    """None if the store was there a moment ago and does not tell."""
+    try:
+        async with (
+            asyncio.timeout(_PATIENCE.total_seconds()),
+            services.database.reading() as session,
+        ):
+            return await outbox.backlog(session)
+    except (SQLAlchemyError, OSError):  # a TimeoutError is one
+        return None
+
+
+def _waited_s(backlog: Backlog | None, now: datetime) -> float | None:
+    if backlog is None or backlog.oldest_at is None:
+        return None
+    return max(0.0, round((now - backlog.oldest_at).total_seconds(), 1))
 
 
 async def _temporal(services: Services) -> str:

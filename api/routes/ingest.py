@@ -4,9 +4,12 @@ Answers exactly `200 {"success": true}`, after the durable write; with anything 
 SDK tries again for ever. The one surprising fact: a batch is answered so even when some of
 its events were refused, for a bad event must not make the SDK send the good ones again;
 only a batch of nothing but refused events is refused, which shows a broken setup at once.
+What was refused is kept either way, for whoever wires the app.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -16,15 +19,18 @@ from fastapi import APIRouter, Request
 from api import auth, schemas
 from api.accept import accept
 from api.bodies import json_object
-from api.errors import BadRequestError, TooLargeError
+from api.errors import BadRequestError, CallsRefusedError, TooLargeError
 from api.given import Given
 from api.keyring import KnownKey
+from api.refusals import RefusedRaw
 from api.scopes import Scope
 from api.services import Services
+from api.timing import INGEST_TAG
 from engine.calls import Call
 from engine.segment import Refused, parse_call
+from store.tables import RefusedCall
 
-router = APIRouter(tags=["Events in"], prefix="/v1")
+router = APIRouter(tags=[INGEST_TAG], prefix="/v1")
 
 _log = structlog.get_logger("parcours.ingest")
 
@@ -77,18 +83,15 @@ async def import_(request: Request, services: Given) -> dict[str, bool]:
 async def _many(request: Request, services: Services, *, historical: bool) -> dict[str, bool]:
     key, body = await _authenticated(request, services)
     raws = body.get("batch")
-    if not isinstance(raws, list):
-        raise BadRequestError("`batch` must be a list of calls", code="invalid_batch")
-    if len(raws) > _MOST_EVENTS:
-        raise TooLargeError(f"a batch holds at most {_MOST_EVENTS} calls, not {len(raws)}")
+    async with _kept_if_refused(services, key):
+        if not isinstance(raws, list):
+            raise BadRequestError("`batch` must be a list of calls", code="invalid_batch")
+        if len(raws) > _MOST_EVENTS:
+            raise TooLargeError(f"a batch holds at most {_MOST_EVENTS} calls, not {len(raws)}")
     services.limits.take_rest(key, len(raws) - 1, services.wall())
     received_at = services.now()
     calls, refused = _read(raws, received_at, body.get("sentAt"), historical)
-    for each in refused:
-        _log.warning("refused an event of a batch", code=each.code, message=each.message)
-    if refused and not calls:
-        raise BadRequestError(refused[0].message, code=refused[0].code)
-    await accept(services, calls, received_at)
+    await _take(services, key, received_at, calls, refused)
     return _SUCCESS
 
 
@@ -113,13 +116,49 @@ for _name, _handler, _example in (
 
 
 async def _one(request: Request, services: Services, kind: str) -> dict[str, bool]:
-    _, body = await _authenticated(request, services)
+    key, body = await _authenticated(request, services)
     received_at = services.now()
-    call = parse_call({**body, "type": kind}, received_at)
-    if isinstance(call, Refused):
-        raise BadRequestError(call.message, code=call.code)
-    await accept(services, [call], received_at)
+    calls, refused = _read([{**body, "type": kind}], received_at, None, historical=False)
+    await _take(services, key, received_at, calls, refused)
     return _SUCCESS
+
+
+async def _take(
+    services: Services,
+    key: KnownKey,
+    received_at: datetime,
+    calls: Sequence[Call],
+    refused: Sequence[RefusedRaw],
+) -> None:
+    """Accept the calls, and keep those refused. Raises CallsRefusedError if there is no other."""
+    rows = _rows(services, key, received_at, refused) if refused else []
+    if refused and not calls:
+        await services.refusals.keep(rows)
+        raise CallsRefusedError(refused[0].message, code=refused[0].code)
+    await accept(services, calls, received_at, refused=rows)
+
+
+def _rows(
+    services: Services, key: KnownKey, received_at: datetime, refused: Sequence[RefusedRaw]
+) -> list[RefusedCall]:
+    """What to keep of the refused calls, which are counted and logged."""
+    for code, count in Counter(each.code for each in refused).items():
+        services.metrics.refused(code, count)
+        _log.warning("refused calls", code=code, calls=count, key=key.name)
+    return services.refusals.admit(key, refused, received_at, services.wall())
+
+
+@asynccontextmanager
+async def _kept_if_refused(services: Services, key: KnownKey) -> AsyncIterator[None]:
+    """Keep that a whole request was refused, of which nothing could be read."""
+    try:
+        yield
+    except (BadRequestError, TooLargeError) as error:
+        _log.warning("refused a request", code=error.code, key=key.name)
+        whole = [RefusedRaw(None, error.code, error.message)]
+        now = services.now()
+        await services.refusals.keep(services.refusals.admit(key, whole, now, services.wall()))
+        raise
 
 
 async def _authenticated(request: Request, services: Services) -> tuple[KnownKey, dict[str, Any]]:
@@ -127,7 +166,8 @@ async def _authenticated(request: Request, services: Services) -> tuple[KnownKey
     text = auth.key_in(request.headers)
     if text is not None:
         key = await auth.recognise(services, text, Scope.EVENTS_WRITE)
-        return key, await json_object(request)
+        async with _kept_if_refused(services, key):
+            return key, await json_object(request)
     body = await json_object(request)
     return await auth.recognise(services, _write_key(body), Scope.EVENTS_WRITE), body
 
@@ -144,13 +184,13 @@ def _write_key(body: dict[str, Any]) -> str | None:
 
 def _read(
     raws: Iterable[Any], received_at: datetime, sent_at: object, historical: bool
-) -> tuple[list[Call], list[Refused]]:
+) -> tuple[list[Call], list[RefusedRaw]]:
     calls: list[Call] = []
-    refused: list[Refused] = []
+    refused: list[RefusedRaw] = []
     for raw in raws:
         match parse_call(raw, received_at, sent_at, historical=historical):
             case Refused() as refusal:
-                refused.append(refusal)
+                refused.append(RefusedRaw.of(raw, refusal))
             case call:
                 calls.append(call)
     return calls, refused

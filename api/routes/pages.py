@@ -1,27 +1,22 @@
 """Plain pages for people: the mailbox, the enrollments, and the documentation of the API.
 
-A browser shows a key once, `?key=…`, and is then known by a cookie. The pages only show;
-whatever changes something is the API's, which takes no cookies.
+The pages only show; whatever changes something is the API's, which takes no cookies.
 """
 
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Annotated
-from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from api import auth
 from api.documentation import operations, with_keys
 from api.errors import NotFoundError
-from api.given import Given, services_of
-from api.keyring import KnownKey
+from api.given import Given
 from api.looking import enrollment_detail
-from api.scopes import Scope
 from api.services import Services
 from api.showing import MAIL_HEADERS, STYLE, page
+from api.visiting import PageNumber, Visitor
 from store import enrollments, mailbox, messages
 from store.enrollments import Filter
 from store.tables import EnrollmentState, MailboxMail
@@ -31,47 +26,6 @@ router = APIRouter(include_in_schema=False)
 _PER_PAGE = 50
 
 _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
-
-
-class KeyShownError(Exception):
-    """The browser showed a valid key in the address; it is sent on without it."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__("a key was shown")
-        self.response = response
-
-
-async def _visitor(request: Request) -> KnownKey:
-    """Who looks. Raises KeyShownError, or what `auth` raises."""
-    services = services_of(request)
-    shown = request.query_params.get("key")
-    if shown is not None:
-        known = await auth.recognise(services, shown, Scope.SUPPORT)
-        raise KeyShownError(_remembered(request, services, known))
-    if (key := auth.key_in(request.headers)) is not None:
-        return await auth.recognise(services, key, Scope.SUPPORT)
-    return await auth.recognise_browser(services, request.cookies.get(auth.COOKIE))
-
-
-def _remembered(request: Request, services: Services, key: KnownKey) -> Response:
-    # Relative, so that a proxy's host and prefix stay; without the key, so that it is in no
-    # history but this once.
-    rest = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "key"])
-    path = "/" + request.url.path.lstrip("/")  # `//elsewhere` would be another host
-    response = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
-    response.set_cookie(
-        auth.COOKIE,
-        auth.cookie_for(services, key),
-        max_age=int(auth.SESSION.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=services.settings.public_url.startswith("https://"),
-    )
-    return response
-
-
-Visitor = Annotated[KnownKey, Depends(_visitor)]
-Page = Annotated[int, Query(ge=1, alias="page")]
 
 
 @router.get("/")
@@ -88,7 +42,7 @@ async def style() -> Response:
 
 @router.get("/mailbox")
 async def mails(
-    services: Given, visitor: Visitor, customer: str | None = None, number: Page = 1
+    services: Given, visitor: Visitor, customer: str | None = None, number: PageNumber = 1
 ) -> HTMLResponse:
     """The mails that were captured, newest first."""
     async with services.database.reading() as session:
@@ -145,7 +99,7 @@ async def enrollment_list(
     journey: str = "",
     customer: str = "",
     state: str = "",
-    number: Page = 1,
+    number: PageNumber = 1,
 ) -> HTMLResponse:
     """Who is or was in which journey, and what comes next."""
     which = Filter(

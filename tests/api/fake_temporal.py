@@ -34,6 +34,13 @@ class FakeTemporal:
     def client(self) -> Client:
         return cast(Client, self)
 
+    @property
+    def service_client(self) -> "FakeTemporal":
+        return self
+
+    async def check_health(self, **_: Any) -> bool:
+        return True
+
     async def start_workflow(self, name: str, arg: Any, **options: Any) -> None:
         await self._hear(Asked("start", options.pop("id"), arg, {"type": name, **options}))
 
