@@ -22,10 +22,13 @@ from api.pruning import pruning
 from api.routes import (
     customers,
     enrollments,
+    event_pages,
+    events,
     health,
     ingest,
     links,
     metrics,
+    outbox,
     pages,
 )
 from api.services import Services
@@ -51,10 +54,13 @@ _GROUPS = (
     ingest,
     customers,
     enrollments,
+    events,
+    outbox,
     health,
     metrics,
     links,
     pages,
+    event_pages,
 )
 
 

@@ -1,14 +1,18 @@
 """Server-rendered pages: the templates, what they can say, and the headers they go out with.
 
-No script runs in any of them, and nothing is loaded from anywhere else.
+Nothing is loaded from anywhere else, and no script runs but in a page that is live, where it
+is one of ours and may only ask us.
 """
 
+import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from api.words import decision_in_words
 from engine.progress import local_text
@@ -16,6 +20,7 @@ from engine.progress import local_text
 _FOLDER = Path(__file__).parent / "templates"
 
 STYLE = (_FOLDER / "parcours.css").read_text(encoding="utf-8")
+LIVE_SCRIPT = (_FOLDER / "live.js").read_text(encoding="utf-8")
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -26,6 +31,14 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
+}
+
+# For a page that is live: its script is a file of ours, never anything in the page itself.
+_LIVE_HEADERS = {
+    **_HEADERS,
+    "Content-Security-Policy": (
+        f"{_HEADERS['Content-Security-Policy']}; script-src 'self'; connect-src 'self'"
+    ),
 }
 
 # For a customer's mail, which is somebody else's HTML: no script, no form, nothing loaded.
@@ -43,6 +56,27 @@ def _when(at: datetime | None, zone: str | None = None) -> str:
     return "" if at is None else local_text(at.astimezone(UTC), zone or "UTC")
 
 
+def _moment(at: datetime | None) -> str:
+    """`2026-11-25 09:00:05`, in UTC."""
+    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _in_short(held: Any) -> str:
+    """A value of a property in a line: text as it is, all else as JSON."""
+    return held if isinstance(held, str) else json.dumps(held, ensure_ascii=False)
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence in which what stands in backticks is shown as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one that nobody closed: somebody else's words
+        return escape(text)
+    shown = [
+        Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts)
+    ]
+    return Markup("").join(shown)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
@@ -50,6 +84,10 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters["when"] = _when
+    environment.filters["moment"] = _moment
+    environment.filters["with_code"] = _with_code
+    environment.filters["in_short"] = _in_short
+    environment.filters["pretty"] = partial(json.dumps, ensure_ascii=False, indent=2)
     environment.globals["in_words"] = decision_in_words
     return environment
 
@@ -57,7 +95,14 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
-def page(template: str, *, status: int = 200, **known: Any) -> HTMLResponse:
+def page(template: str, *, status: int = 200, is_live: bool = False, **known: Any) -> HTMLResponse:
     """A page from its template."""
-    text = _TEMPLATES.get_template(template).render(**known)
-    return HTMLResponse(text, status_code=status, headers=_HEADERS)
+    headers = _LIVE_HEADERS if is_live else _HEADERS
+    return HTMLResponse(
+        part(template, is_live=is_live, **known), status_code=status, headers=headers
+    )
+
+
+def part(template: str, **known: Any) -> str:
+    """What a template says, for a page that has the rest."""
+    return _TEMPLATES.get_template(template).render(**known)

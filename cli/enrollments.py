@@ -7,11 +7,12 @@ is away, and while no API runs: then Temporal hears when one does.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cli.store import ACTOR, with_store
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 enrollments = typer.Typer(
     help="Who is in which journey; cancel, pause, resume, skip.", no_args_is_help=True
 )
-
-_T = TypeVar("_T")
-
-_ACTOR = "cli"  # whom the audit log names
 
 EnrollmentId = Annotated[
     str,
@@ -51,7 +48,7 @@ def list_(
         async with services.database.reading() as session:
             return await rows.found(session, which, limit=limit)
 
-    _print_list(_with_store(found))
+    _print_list(with_store(found))
 
 
 @enrollments.command()
@@ -68,7 +65,7 @@ def show(enrollment_id: EnrollmentId) -> None:
                 raise NotFoundError(f"there is no enrollment `{enrollment_id}`")
             return row, await messages.of_enrollment(session, row.id)
 
-    row, decided = _with_store(found)
+    row, decided = with_store(found)
     _print_list([row])
     _print_decided(decided)
 
@@ -104,21 +101,9 @@ def _order(order: Callable[[Steering], Awaitable[Enrollment]]) -> None:
     from api.steering import Steering
 
     async def ordered(services: Services) -> Enrollment:
-        return await order(Steering(services, _ACTOR))
+        return await order(Steering(services, ACTOR))
 
-    _print_list([_with_store(ordered)])
-
-
-def _with_store(work: Callable[[Services], Awaitable[_T]]) -> _T:
-    from api.services import Services
-    from cli.store import opened, settings_without_links
-
-    async def run() -> _T:
-        settings = settings_without_links()
-        async with opened(settings) as database:
-            return await work(Services(database=database, settings=settings))
-
-    return asyncio.run(run())
+    _print_list([with_store(ordered)])
 
 
 def _state(text: str | None) -> EnrollmentState | None:

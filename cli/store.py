@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cli.errors import TroubleError
 
 if TYPE_CHECKING:
+    from api.services import Services
     from settings import Settings
     from store.database import Database
+
+_T = TypeVar("_T")
+
+# Whom the audit log names.
+ACTOR = "cli"
 
 
 def settings_without_links() -> Settings:
@@ -40,6 +47,18 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.dispose()
+
+
+def with_store(work: Callable[[Services], Awaitable[_T]]) -> _T:
+    """What the work answers, done with what the API works with, but without Temporal."""
+    from api.services import Services
+
+    async def run() -> _T:
+        settings = settings_without_links()
+        async with opened(settings) as database:
+            return await work(Services(database=database, settings=settings))
+
+    return asyncio.run(run())
 
 
 def _exists(database: Database) -> bool:

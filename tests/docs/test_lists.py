@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 from temporalio import workflow
 
+from api.metrics import Metrics
 from authoring.policy_file import CHANNELS
 from authoring.scenario_lines import _Get, _Happening
 from authoring.scenarios import _Story
@@ -41,6 +42,12 @@ def updates() -> Iterable[str]:
     definition = workflow._Definition.from_class(Enrollment)
     assert definition is not None
     return (name for name in definition.updates if name is not None)
+
+
+def metrics() -> Iterable[str]:
+    """Everything that is counted, as Prometheus names it."""
+    for family in Metrics().families():
+        yield f"{family.name}_total" if family.type == "counter" else family.name
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ LISTINGS = [
     _listing(REASONS, "Why a call was refused", "code", RefusalCode),
     _listing(SETTINGS, "Settings", "variable", map(variable, Settings.model_fields)),
     _listing("docs/operations.md", "Steering it", "update", updates()),
+    _listing("docs/operations.md", "Metrics", "metric", metrics()),
     _listing(
         "CONTRIBUTING.md", "The rooms, and who may import whom", "room", {*ROOMS} - {"benchmarks"}
     ),
