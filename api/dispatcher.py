@@ -24,6 +24,7 @@ from api.temporal_names import SKIP
 from store import audit, customers, enrollments, outbox
 from store.database import Database
 from store.tables import AuditEntry, OutboxKind, OutboxRow
+from store.waking import listening
 
 _log = structlog.get_logger("parcours.dispatcher")
 
@@ -31,7 +32,8 @@ _log = structlog.get_logger("parcours.dispatcher")
 # milliseconds each; 32 in flight also keep a server at 100 ms distance busy.
 _AT_ONCE = 32
 
-# How often to look for rows that other processes have written, or whose time has come.
+# How often to look for rows whose time has come, and for those of other processes where the
+# database does not tell of them (`store.waking`).
 _POLL = timedelta(seconds=1)
 
 # Between attempts: at first a moment, for a hiccup; at most so long that the backlog moves
@@ -67,6 +69,10 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Carry what comes, until `stop`."""
+        async with listening(self._database, self._services.woken.set):
+            await self._run()
+
+    async def _run(self) -> None:
         waker = asyncio.create_task(self._services.woken.wait())
         try:
             while not (self._stopping and not self._flying and not self._landed):

@@ -94,6 +94,16 @@ class Database:
         async with self._reader.connect() as connection:
             return await connection.run_sync(migrating.is_current)
 
+    @asynccontextmanager
+    async def own_connection(self) -> AsyncIterator[Any]:
+        """The driver's own connection, outside of the pool: for what holds one for long."""
+        engine = self._new_engine()
+        try:
+            async with engine.connect() as connection:
+                yield (await connection.get_raw_connection()).driver_connection
+        finally:
+            await engine.dispose()
+
     async def dispose(self) -> None:
         """Close every connection."""
         await self._reader.dispose()

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from store import waking
 from store.inserting import values_of
 from store.tables import OutboxKind, OutboxRow
 
@@ -52,6 +53,7 @@ async def append(
     )
     session.add(row)
     await session.flush()
+    await waking.tell(session)
     return row
 
 
@@ -60,6 +62,7 @@ async def append_all(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
     if rows:
         # Without RETURNING: so both drivers send them one after the other, in this order.
         await session.execute(insert(OutboxRow), [values_of(row) for row in rows])
+        await waking.tell(session)
 
 
 async def heads(
