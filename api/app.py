@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError, InvalidKeyError
-from api.routes import customers, enrollments, health, ingest, links, pages
+from api.routes import browser, customers, enrollments, health, ingest, links, pages
 from api.services import Services
 from api.showing import page
 
@@ -51,8 +51,9 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.dispatcher_state = runner.state
-    for router in (ingest, customers, enrollments, health, links, pages):
+    for router in (ingest, browser, customers, enrollments, health, links, pages):
         app.include_router(router.router)
+    app.add_middleware(browser.OpenToBrowsers)
     app.add_exception_handler(ApiError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -142,7 +143,8 @@ async def _store_away(request: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     """Starlette raises it again after this answer, so the server logs it whole."""
-    return _answer(request, 500, "internal_error", "something went wrong on our side")
+    headers = browser.cross_origin_headers(request.url.path)
+    return _answer(request, 500, "internal_error", "something went wrong on our side", headers)
 
 
 def _answer(
