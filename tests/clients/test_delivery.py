@@ -1,0 +1,117 @@
+"""What clients do with our answers: nothing twice, nothing lost, nothing tried for ever."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from store import customers
+from tests.api.given import enrollment, publish
+from tests.clients.installed import CLIENTS, Client
+from tests.clients.serving import Serving
+
+each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+
+_REQUEST = "POST /v1/batch"
+
+
+def track(customer: str | int = "c1", event: str = "app_opened", **more: Any) -> dict[str, Any]:
+    return {"type": "track", "userId": customer, "event": event, **more}
+
+
+def store_away() -> Response:
+    """What the API says while it can't write; a second is the shortest wait it can ask for."""
+    content = {"success": False, "code": "store_unavailable", "message": "not now"}
+    headers = {"Retry-After": "1", "Access-Control-Allow-Origin": "*"}
+    return JSONResponse(content, status_code=503, headers=headers)
+
+
+@each_client
+async def test_one_event_is_one_request(client: Client, api: Serving) -> None:
+    said = await client.make([track()], api.host, api.key)
+    assert said.errors == ()
+    assert api.counted.requests == [_REQUEST]
+    assert len(await api.events()) == 1
+
+
+@each_client
+async def test_250_events_arrive_as_250(client: Client, api: Serving) -> None:
+    calls = [track(f"c{n % 7}", "ticked", properties={"n": n}) for n in range(250)]
+    said = await client.make(calls, api.host, api.key)
+    assert said.errors == ()
+    kept = await api.events()
+    assert sorted(event.properties["n"] for event in kept) == list(range(250))
+    assert Counter(event.customer_id for event in kept)["c0"] == 36
+
+
+@pytest.mark.parametrize(
+    "client",
+    [client for client in CLIENTS if client.is_python],  # the one for Node takes text only
+    ids=lambda client: client.name,
+)
+async def test_a_number_is_the_customer_of_that_name(client: Client, api: Serving) -> None:
+    said = await client.make([track(42)], api.host, api.key)
+    assert said.errors == ()
+    assert [event.customer_id for event in await api.events()] == ["42"]
+
+
+@each_client
+async def test_a_trial_enrolls_its_customer(client: Client, api: Serving) -> None:
+    await publish(api.services.database)
+    zone = {"timezone": "Europe/Paris"}
+    traits = {"email": "ann@acme.example", "trial_ends_at": "2099-01-01"}
+    started = track(event="trial_started", properties={"plan": "pro"}, context=zone)
+    identified = {"type": "identify", "userId": "c1", "traits": traits}
+    said = await client.make([identified, started], api.host, api.key)
+    assert said.errors == ()
+    async with api.services.database.reading() as session:
+        customer = await customers.get(session, "c1")
+    assert customer is not None
+    assert customer.traits == traits
+    assert customer.context_timezone == "Europe/Paris"
+    assert (await enrollment(api.services.database)).start_properties == {"plan": "pro"}
+
+
+@each_client
+async def test_a_wrong_key_is_told_and_not_tried_for_ever(client: Client, api: Serving) -> None:
+    said = await client.make([track()], api.host, "wrong")
+    assert said.errors != ()
+    assert api.counted.requests == [_REQUEST] * client.tries_of_a_wrong_key
+    assert await api.events() == []
+
+
+@each_client
+async def test_a_refused_event_is_not_tried_for_ever(client: Client, api: Serving) -> None:
+    said = await client.make([track(event="with.dot")], api.host, api.key)
+    assert said.errors != ()
+    assert api.counted.requests == [_REQUEST]
+    assert await api.events() == []
+
+
+@each_client
+async def test_a_refused_event_takes_no_other_with_it(client: Client, api: Serving) -> None:
+    await client.make([track(event="with.dot"), track()], api.host, api.key)
+    assert [event.name for event in await api.events()] == ["app_opened"]
+
+
+@each_client
+async def test_while_the_store_is_away_nothing_is_lost_and_nothing_comes_twice(
+    client: Client, api: Serving
+) -> None:
+    api.counted.answers[_REQUEST] = [store_away()]
+    said = await client.make([track()], api.host, api.key)
+    assert said.errors == ()
+    assert api.counted.requests == [_REQUEST] * 2
+    assert len(await api.events()) == 1
+
+
+@each_client
+async def test_an_answer_that_got_lost_leaves_each_event_once(client: Client, api: Serving) -> None:
+    """Written, and then a proxy says that it was not: the client sends it all again."""
+    api.counted.lost_answers[_REQUEST] = [Response(status_code=502)]
+    calls = [track(properties={"n": n}) for n in range(5)]
+    said = await client.make(calls, api.host, api.key)
+    assert said.errors == ()
+    assert api.counted.requests == [_REQUEST] * 2
+    assert sorted(event.properties["n"] for event in await api.events()) == list(range(5))
