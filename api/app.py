@@ -25,7 +25,7 @@ _log = structlog.get_logger("parcours.api")
 
 _DESCRIPTION = (
     "Events in by the Segment HTTP API; customers, enrollments and what people do to them. "
-    "Everything but health and links in messages needs a key: "
+    "Everything but health, links in messages and the settings of pages needs a key: "
     "`Authorization: Bearer <key>`, or Basic with the key as the user name."
 )
 

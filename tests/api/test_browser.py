@@ -9,10 +9,10 @@ from sqlalchemy.exc import OperationalError
 
 from api import auth
 from api.app import create_app
-from api.auth import Scope
 from api.routes.browser import SHORT
 from api.services import Services
 from tests.api.given import kept_events, make_key
+from tests.clients.serving import WRITE
 
 PAGE = {"Origin": "https://app.example.com"}
 CALL = {"userId": "c1", "event": "app_opened", "groupId": "acme", "previousId": "c0"}
@@ -45,7 +45,7 @@ async def preflight(client: httpx.AsyncClient, path: str, asked: str) -> httpx.R
 async def test_a_short_path_takes_what_its_letter_stands_for(
     anyone: httpx.AsyncClient, services: Services, kind: str
 ) -> None:
-    key = await make_key(services.database, Scope.INGEST)
+    key = await make_key(services.database, WRITE)
     body = json.dumps({**CALL, "type": "wrong", "writeKey": key, "sentAt": None})
     headers = {**PAGE, "Content-Type": "text/plain"}
     answer = await anyone.post(f"/v1/{SHORT[kind]}", content=body, headers=headers)
@@ -146,7 +146,7 @@ async def test_what_analytics_js_counts_about_itself_is_taken_and_dropped(
 async def test_a_key_of_a_page_may_do_nothing_but_write_events(
     anyone: httpx.AsyncClient, services: Services
 ) -> None:
-    anyone.headers["Authorization"] = f"Bearer {await make_key(services.database, Scope.INGEST)}"
+    anyone.headers["Authorization"] = f"Bearer {await make_key(services.database, WRITE)}"
     assert (await anyone.post("/v1/t", json=CALL)).status_code == 200
     for path in ("/v1/customers/c1", "/v1/enrollments"):
         assert (await anyone.get(path)).status_code == 403

@@ -45,6 +45,40 @@ async def test_250_events_arrive_as_250(client: Client, api: Serving) -> None:
     assert Counter(event.customer_id for event in kept)["c0"] == 36
 
 
+# Just below a client's own 32 KB, and more of them than one request may hold.
+LARGE = [track(properties={"n": n, "text": "é" * 5_000 + "x" * 1_000}) for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    "client",
+    [client for client in CLIENTS if client.name != "rudder"],  # it goes up to 4 MB
+    ids=lambda client: client.name,
+)
+async def test_the_largest_batches_that_a_client_makes_fit(client: Client, api: Serving) -> None:
+    said = await client.make(LARGE, api.host, api.key)
+    assert said.errors == ()
+    assert sorted(event.properties["n"] for event in await api.events()) == list(range(40))
+
+
+async def test_a_batch_that_is_too_large_is_told_once(api: Serving) -> None:
+    (rudder,) = [client for client in CLIENTS if client.name == "rudder"]
+    (error,) = (await rudder.make(LARGE, api.host, api.key)).errors
+    assert "too_large" in error
+    assert api.counted.requests == [_REQUEST]
+    assert await api.events() == []
+
+
+@each_client
+async def test_a_wrong_key_is_told_before_a_large_batch_is_read(
+    client: Client, api: Serving
+) -> None:
+    calls = [track(properties={"text": "x" * 30_000}) for _ in range(14)]
+    said = await client.make(calls, api.host, "wrong")
+    assert said.errors != ()
+    assert not [error for error in said.errors if "onnection" in error or "reset" in error.lower()]
+    assert len(api.counted.requests) == client.tries_of_a_wrong_key
+
+
 @pytest.mark.parametrize(
     "client",
     [client for client in CLIENTS if client.is_python],  # the one for Node takes text only
