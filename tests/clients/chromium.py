@@ -6,20 +6,17 @@ served as it is, and `import` finds it by an import map, so a page's program can
 docs show.
 """
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import pytest
 from playwright.async_api import Page, async_playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
-from tests.clients.installed import installation
+from tests.clients.installed import installation, program
 from tests.clients.serving import listening
 
 _BUNDLE = "node_modules/@segment/analytics-next/dist/umd/index.js"
@@ -63,13 +60,13 @@ class App:
 async def app() -> AsyncIterator[App]:
     """A page in a fresh browser. Skips without Chromium or the client, and in CI fails."""
     bundle = installation("analytics-next") / _BUNDLE
-    programs: list[App] = []
+    opened: list[App] = []
 
     def text(text: str) -> Response:
         return Response(text, media_type="text/javascript")
 
-    async def program(_: Request) -> Response:
-        return text(programs[0].program)
+    async def own(_: Request) -> Response:
+        return text(opened[0].program)
 
     async def module(_: Request) -> Response:
         return text(_MODULE)
@@ -80,22 +77,14 @@ async def app() -> AsyncIterator[App]:
     async def page(_: Request) -> Response:
         return HTMLResponse(_PAGE)
 
-    served = {"/": page, "/analytics.js": script, "/module.js": module, "/app.js": program}
+    served = {"/": page, "/analytics.js": script, "/module.js": module, "/app.js": own}
     site = Starlette(routes=[Route(path, each) for path, each in served.items()])
     async with listening(site) as host, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_chromium(), args=list(_FLAGS))
+        browser = await playwright.chromium.launch(
+            executable_path=program("chromium", "chromium"), args=list(_FLAGS)
+        )
         try:
-            programs.append(App(await browser.new_page(), host))
-            yield programs[0]
+            opened.append(App(await browser.new_page(), host))
+            yield opened[0]
         finally:
             await browser.close()
-
-
-def _chromium() -> str:
-    found = shutil.which("chromium")
-    if found is not None:
-        return found
-    trouble = "there is no chromium: `apt install chromium` to run these tests"
-    if os.environ.get("CI") == "true":
-        pytest.fail(trouble)
-    pytest.skip(trouble)

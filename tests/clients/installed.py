@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -93,7 +93,7 @@ class Client:
         if self.is_python:
             # -S: without our own site-packages, where another version lies.
             return sys.executable, "-S", "-B", str(HERE / "drivers" / "python_client.py")
-        return "node", str(HERE / "drivers" / "node_client.cjs")
+        return node(), str(HERE / "drivers" / "node_client.cjs")
 
     def _environment(self) -> dict[str, str]:
         folder = installation(self.name)
@@ -114,18 +114,30 @@ CLIENTS = (
 
 
 def installation(name: str) -> Path:
-    """The folder of an installed client. Skips the test without it, and in CI fails it."""
+    """The folder of an installed client."""
     folder = _FOLDER / name
-    if (folder / ".installed").is_file():
-        return folder
-    needs = "" if (HERE / "python" / f"{name}.lock").exists() else _lacking_node()
-    trouble = f"the client {name} is not installed: `make clients`{needs}"
+    if not (folder / ".installed").is_file():
+        if not (HERE / "python" / f"{name}.lock").exists():
+            program("npm", "npm")
+        missing(f"the client {name} is not installed: `make clients`")
+    return folder
+
+
+def node() -> str:
+    """The program that runs the clients for Node."""
+    return program("node", "nodejs")
+
+
+def program(name: str, package: str) -> str:
+    """Where a program of the machine is."""
+    found = shutil.which(name)
+    if found is None:
+        missing(f"there is no {name}: `apt install {package}`, then `make clients`")
+    return found
+
+
+def missing(trouble: str) -> NoReturn:
+    """Skips the test that needs something which is not there, and in CI fails it."""
     if os.environ.get("CI") == "true":
         pytest.fail(trouble)
     pytest.skip(trouble)
-
-
-def _lacking_node() -> str:
-    packages = {"node": "nodejs", "npm": "npm"}  # as Debian calls them
-    lacking = [package for name, package in packages.items() if shutil.which(name) is None]
-    return f", after `apt install {' '.join(lacking)}`" if lacking else ""

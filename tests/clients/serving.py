@@ -10,10 +10,11 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
@@ -25,6 +26,9 @@ from tests.api.given import kept_events, load_settings, make_key
 
 # What the key in every copy of an app may do.
 WRITE = KeyScope.INGEST
+
+# A call waits this long at most between the clock that is read for `sentAt` and ours.
+NEAR = timedelta(seconds=2)
 
 
 @dataclass
@@ -53,6 +57,13 @@ class Counted:
             await self.app(scope, receive, _nowhere)
             answer = lost.pop(0)
         await answer(scope, receive, send)
+
+
+def store_away() -> Response:
+    """What the API says while it can't write; a second is the shortest wait it can ask for."""
+    content = {"success": False, "code": "store_unavailable", "message": "not now"}
+    headers = {"Retry-After": "1", "Access-Control-Allow-Origin": "*"}
+    return JSONResponse(content, status_code=503, headers=headers)
 
 
 async def _nowhere(_: Message) -> None:

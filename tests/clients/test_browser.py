@@ -18,14 +18,10 @@ from api.services import wall_time
 from store.tables import Event
 from tests.api.given import make_key
 from tests.clients.chromium import App, app
-from tests.clients.serving import Serving, serving
-from tests.clients.test_delivery import store_away
+from tests.clients.serving import NEAR, Serving, serving, store_away
 from tests.store.conftest import migrated_file  # noqa: F401 — a fixture
 
 pytestmark = pytest.mark.long
-
-# A call waits this long at most between the clock that is read for `sentAt` and ours.
-NEAR = timedelta(seconds=2)
 
 _RETRY_MS = 20_000  # its queue looks again within some seconds
 
@@ -119,6 +115,12 @@ def test_a_call_is_one_request_beside_the_settings(browsed: Browsed) -> None:
 async def page() -> AsyncIterator[App]:
     async with app() as opened:
         yield opened
+
+
+async def test_a_visitor_who_is_nobody_yet_is_taken_too(api: Serving, page: App) -> None:
+    visit = 'window.done = analytics.track("pricing_viewed").then(() => failed);'
+    assert await page.run(program(api, visit)) == []
+    assert [event.name for event in await api.events()] == ["pricing_viewed"]
 
 
 async def test_a_page_that_batches_sends_one_request(api: Serving, page: App) -> None:

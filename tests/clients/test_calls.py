@@ -12,11 +12,8 @@ import pytest
 from api.services import wall_time
 from store.tables import Event
 from tests.clients.installed import CLIENTS, Client, Said
-from tests.clients.serving import serving
+from tests.clients.serving import NEAR, serving
 from tests.store.conftest import migrated_file  # noqa: F401 — a fixture
-
-# A call waits this long at most between the clock that is read for `sentAt` and ours.
-NEAR = timedelta(seconds=2)
 
 CALLS: Mapping[str, dict[str, Any]] = {
     "identify": {"userId": "cust_42", "traits": {"plan": "trial", "seats": 3}},

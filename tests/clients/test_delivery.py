@@ -4,12 +4,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from store import customers
 from tests.api.given import enrollment, publish
 from tests.clients.installed import CLIENTS, Client
-from tests.clients.serving import Serving
+from tests.clients.serving import Serving, store_away
 
 each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 
@@ -18,13 +18,6 @@ _REQUEST = "POST /v1/batch"
 
 def track(customer: str | int = "c1", event: str = "app_opened", **more: Any) -> dict[str, Any]:
     return {"type": "track", "userId": customer, "event": event, **more}
-
-
-def store_away() -> Response:
-    """What the API says while it can't write; a second is the shortest wait it can ask for."""
-    content = {"success": False, "code": "store_unavailable", "message": "not now"}
-    headers = {"Retry-After": "1", "Access-Control-Allow-Origin": "*"}
-    return JSONResponse(content, status_code=503, headers=headers)
 
 
 @each_client
@@ -43,6 +36,14 @@ async def test_250_events_arrive_as_250(client: Client, api: Serving) -> None:
     kept = await api.events()
     assert sorted(event.properties["n"] for event in kept) == list(range(250))
     assert Counter(event.customer_id for event in kept)["c0"] == 36
+
+
+@each_client
+async def test_a_visitor_who_is_nobody_yet_is_taken_too(client: Client, api: Serving) -> None:
+    visit = {"type": "track", "anonymousId": "visitor_7", "event": "pricing_viewed"}
+    said = await client.make([visit], api.host, api.key)
+    assert said.errors == ()
+    assert [event.name for event in await api.events()] == ["pricing_viewed"]
 
 
 # Just below a client's own 32 KB, and more of them than one request may hold.

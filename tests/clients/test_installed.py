@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.clients.installed import CLIENTS, HERE, Client, installation
+from tests.clients import installed
+from tests.clients.installed import CLIENTS, HERE, Client, installation, node
 
 
 def test_every_client_that_is_locked_is_run() -> None:
@@ -22,16 +23,21 @@ def test_a_client_named_after_its_version_is_pinned_to_it(client: Client) -> Non
 @pytest.mark.parametrize(
     ("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)]
 )
-def test_a_client_that_is_not_installed_fails_in_ci_and_skips_elsewhere(
+def test_what_is_missing_fails_in_ci_and_skips_elsewhere(
     monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
 ) -> None:
     monkeypatch.setenv("CI", ci)
-    with pytest.raises(outcome, match="the client segment-0 is not installed: `make clients`"):
-        installation("segment-0")
-
-
-def test_without_node_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(pytest.fail.Exception, match="after `apt install nodejs npm`"):
+    with pytest.raises(outcome, match="there is no node: `apt install nodejs`"):
+        node()
+    with pytest.raises(outcome, match="there is no npm: `apt install npm`"):
         installation("analytics-node-0")
+
+
+def test_a_client_that_is_not_installed_says_how_it_would_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(installed, "_FOLDER", HERE / "nowhere")
+    with pytest.raises(pytest.fail.Exception, match="rudder is not installed: `make clients`"):
+        installation("rudder")

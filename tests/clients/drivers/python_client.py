@@ -13,7 +13,12 @@ import sys
 from datetime import datetime
 from typing import Any
 
-_NAMES = {"userId": "user_id", "groupId": "group_id", "previousId": "previous_id"}
+_NAMES = {
+    "userId": "user_id",
+    "anonymousId": "anonymous_id",
+    "groupId": "group_id",
+    "previousId": "previous_id",
+}
 
 
 def _make(analytics: Any, call: dict[str, Any]) -> None:
