@@ -287,8 +287,8 @@ def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[Event]
 
 
 def _event_row(call: SegmentCall, received_at: datetime) -> Event:
-    kind, name, properties = _content(call)
-    context = {"timezone": call.timezone, "locale": call.locale}
+    kind, name, properties, more = _content(call)
+    context = {"timezone": call.timezone, "locale": call.locale, **more}
     return Event(
         message_id=call.message_id,
         customer_id=call.customer_id,
@@ -301,15 +301,18 @@ def _event_row(call: SegmentCall, received_at: datetime) -> Event:
     )
 
 
-def _content(call: SegmentCall) -> tuple[EventKind, str | None, Mapping[str, Any]]:
+def _content(
+    call: SegmentCall,
+) -> tuple[EventKind, str | None, Mapping[str, Any], Mapping[str, str]]:
+    """Kind, name, properties, and what else belongs to the context."""
     match call:
         case Identify():
-            return EventKind.IDENTIFY, None, call.traits
+            return EventKind.IDENTIFY, None, call.traits, {}
         case Track():
-            return EventKind(call.kind), call.event, call.properties
+            return EventKind(call.kind), call.event, call.properties, {}
         case Group():
-            return EventKind.GROUP, None, {"groupId": call.company_id, "traits": dict(call.traits)}
+            return EventKind.GROUP, None, call.traits, {"groupId": call.company_id}
         case Alias():
-            return EventKind.ALIAS, None, {"previousId": call.formerly[0] if call.formerly else ""}
+            return EventKind.ALIAS, None, {}, {"previousId": call.formerly[0]}
         case _:
             assert_never(call)

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError
-from api.routes import customers, enrollments, health, ingest, links, pages
+from api.routes import browser, customers, enrollments, health, ingest, links, pages
 from api.services import Services
 from api.showing import page
 
@@ -26,7 +26,7 @@ _log = structlog.get_logger("parcours.api")
 
 _DESCRIPTION = (
     "Events in by the Segment HTTP API; customers, enrollments and what people do to them. "
-    "Everything but health and links in messages needs a key: "
+    "Everything but health, links in messages and the settings of pages needs a key: "
     "`Authorization: Bearer <key>`, or Basic with the key as the user name. What a key may do "
     "is its scopes: `events:write` for events in; `support` for customers, enrollments and the "
     "pages; `admin` for that and for what can't be undone. How much is its rate: over it, the "
@@ -56,8 +56,9 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.dispatcher_state = runner.state
-    for router in (ingest, customers, enrollments, health, links, pages):
+    for router in (ingest, browser, customers, enrollments, health, links, pages):
         app.include_router(router.router)
+    app.add_middleware(browser.OpenToBrowsers)
     app.add_exception_handler(ApiError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -152,7 +153,8 @@ def _is_away(error: DBAPIError) -> bool:
 
 async def _bug(request: Request, error: Exception) -> Response:
     """Starlette raises it again after this answer, so the server logs it whole."""
-    return _answer(request, 500, "internal_error", "something went wrong on our side")
+    headers = browser.cross_origin_headers(request.url.path)
+    return _answer(request, 500, "internal_error", "something went wrong on our side", headers)
 
 
 def _answer(

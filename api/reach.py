@@ -51,11 +51,11 @@ class Locked:
     def owner(self, customer_id: str) -> Customer:
         """The customer whom an id means. Raises NotReachedError."""
         row = self.customers[customer_id]
-        if row.merged_into is None:
-            return row
-        if row.merged_into not in self.customers:
-            raise NotReachedError(self.wider(customers={row.merged_into}))
-        return self.customers[row.merged_into]
+        while row.merged_into is not None:  # several, if this request joins them
+            if row.merged_into not in self.customers:
+                raise NotReachedError(self.wider(customers={row.merged_into}))
+            row = self.customers[row.merged_into]
+        return row
 
     def need_members(self, company_id: str) -> None:
         """Raise NotReachedError unless the company and its members who matter are locked."""

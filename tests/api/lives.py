@@ -86,11 +86,13 @@ def _call(
             return Track(**common, customer_id=anyone, event=event, properties=properties)
         case "identify":
             anyone = draw(st.sampled_from((*PEOPLE, *VISITORS)))
-            traits = draw(st.dictionaries(st.sampled_from("ab"), st.sampled_from((1, 2, None))))
+            values: st.SearchStrategy[Any] = st.sampled_from((1, 2, None))
+            traits = draw(st.dictionaries(st.sampled_from("ab"), values))
             zone = draw(st.sampled_from((None, "Europe/Paris", "Asia/Tokyo")))
             return Identify(**common, customer_id=anyone, traits=traits, timezone=zone)
         case "group":
-            traits = draw(st.dictionaries(st.sampled_from(("ends", "plan")), st.just("2027-01-01")))
+            dates: st.SearchStrategy[Any] = st.just("2027-01-01")
+            traits = draw(st.dictionaries(st.sampled_from(("ends", "plan")), dates))
             return Group(**common, customer_id=who, company_id=COMPANIES[0], traits=traits)
         case "link":
             visitor = draw(st.sampled_from(VISITORS))

@@ -18,7 +18,6 @@ from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
 from engine.policy import Cap, Policy, Sender, Topic, Webhook
 from engine.reasons import Decision, Ending, Reason
-from engine.segment import RefusalCode
 from rendering.conditions import _WORDS as CONDITION_WORDS
 from rendering.filters import FILTERS, TESTS
 from rendering.sources import FILES, LAYOUT
@@ -93,7 +92,6 @@ LISTINGS = [
     _listing(REASONS, "Decisions", "decision", Decision),
     _listing(REASONS, "How an enrollment ends", "ending", Ending),
     _listing(REASONS, "Why she was not enrolled", "reason", NotEnrolled),
-    _listing(REASONS, "Why a call was refused", "code", RefusalCode),
     _listing(SETTINGS, "Settings", "variable", map(variable, Settings.model_fields)),
     _listing("docs/operations.md", "Steering it", "update", updates()),
     _listing(
