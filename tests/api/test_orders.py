@@ -55,7 +55,7 @@ def _after(published: Path, requests: Sequence[Sequence[SegmentCall]]) -> dict[s
             try:
                 for request in requests:
                     await accept(services, request, RECEIVED)
-                return await outcome(database)
+                return await outcome(database, [call for request in requests for call in request])
             finally:
                 await database.dispose()
 
