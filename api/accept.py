@@ -26,6 +26,7 @@ from api.carrying import Carrier
 from api.colleagues import join_company, tell_colleagues
 from api.joining import join_all
 from api.people import Person, people
+from api.plain import concerned_by, write_plain
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.services import Services
 from engine.calls import (
@@ -43,7 +44,8 @@ from engine.events import BuiltInEvent
 from engine.routing import route_identify
 from engine.watching import Watched
 from store import consents, customers, events, journeys
-from store.tables import Consent, ConsentState, Customer, Event, EventKind
+from store.events import NewEvent
+from store.tables import Consent, ConsentState, Customer, EventKind
 from store.traits import merge_traits
 
 
@@ -124,29 +126,43 @@ async def _accept(
     published = await journeys.newest_publication(session)
     watched = await journeys.watched_by_all(session, published)
     locked = await lock(session, reach, watched, services.wall())
-    owners = {each.id: each for each in map(locked.owner, locked.customers)}
-    inside = _those_inside(calls, locked, watched)
+    concerned = concerned_by(calls, locked, watched)
+    await locked.load(session, concerned)
+    owners = {each.id: each for each in map(locked.owner, locked.rows)}
+    inside = [each for each in owners if each in _those_inside(calls, locked, watched)]
     known = await people(session, owners.values(), published, inside, locked.companies.values())
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
-    mine = [replace(call, customer_id=locked.owner(call.customer_id).id) for call in calls]
+    mine = [_as_named(call, locked) for call in calls]
     new = await events.accept(session, list(_event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
-    for customer_id, theirs in sorted(fresh.items()):
-        known[customer_id].waiting = {call.message_id for call in theirs}
-    for customer_id, theirs in sorted(fresh.items()):
+    await write_plain(session, locked, fresh)
+    theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
+    for customer_id, found in theirs.items():
+        known[customer_id].waiting = {call.message_id for call in found}
+    for customer_id, found in theirs.items():
         person = known[customer_id]
-        for call in sorted(theirs, key=lambda call: call.at):
+        for call in sorted(found, key=lambda call: call.at):
             await _take(carrier, person, call, said or Said())
             person.waiting.discard(call.message_id)
     await carrier.write()
     return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 
 
+def _as_named(call: Call, locked: Locked) -> Call:
+    """The call, of the customer whom its id means."""
+    if call.customer_id not in locked.rows:
+        return call
+    owner = locked.owner(call.customer_id).id
+    return call if owner == call.customer_id else replace(call, customer_id=owner)
+
+
 def _those_inside(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
     """Those whose enrollments these calls may concern; usually nobody."""
     inside = set(locked.members)
     for call in calls:
+        if call.customer_id not in locked.rows:
+            continue
         row = locked.owner(call.customer_id)
         if call.formerly or _may_concern(call, row, watched):
             inside.update(locked.owner(name).id for name in (call.customer_id, *call.formerly))
@@ -275,7 +291,7 @@ def _consent_event(call: ChangeConsent) -> Track:
     )
 
 
-def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[Event]:
+def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[NewEvent]:
     for call in calls:
         match call:
             case ChangeConsent():
@@ -286,15 +302,15 @@ def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[Event]
                 yield _event_row(call, received_at)
 
 
-def _event_row(call: SegmentCall, received_at: datetime) -> Event:
+def _event_row(call: SegmentCall, received_at: datetime) -> NewEvent:
     kind, name, properties, more = _content(call)
     context = {"timezone": call.timezone, "locale": call.locale, **more}
-    return Event(
+    return NewEvent(
         message_id=call.message_id,
         customer_id=call.customer_id,
         kind=kind,
         name=name,
-        properties=dict(properties),
+        properties=properties,
         context={key: value for key, value in context.items() if value is not None},
         occurred_at=call.at,
         received_at=received_at,

@@ -8,6 +8,7 @@ is new every time it comes, for two `login`s a day apart would otherwise be one.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +35,9 @@ _DEEPEST = 32
 
 # The longest IANA zone has 32 characters, the longest locale in use about as many.
 _LONGEST_CONTEXT = 64
+
+# Control characters, and halves of surrogate pairs.
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 # Two honest clocks differ by less; what is later than that is worth telling its sender.
 _CLOCKS_DIFFER = timedelta(minutes=1)
@@ -332,15 +336,16 @@ def _context_text(given: object) -> str | None:
 
 def _is_plain(text: str, longest: int) -> bool:
     """Whether both databases can keep the text and a person can read it."""
-    return 0 < len(text) <= longest and not any(
-        ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in text
-    )
+    return 0 < len(text) <= longest and _UNREADABLE.search(text) is None
 
 
 def _check_size(raw: Mapping[str, Any]) -> None:
     if _is_deeper(raw, _DEEPEST):
         raise _CallError(RefusalCode.TOO_DEEP, f"the call is nested deeper than {_DEEPEST} levels")
     text = json.dumps(raw, ensure_ascii=False, separators=(",", ":"), default=str)
+    # A character has at most four bytes (RFC 3629), so most are told by their number alone.
+    if 4 * len(text) <= LARGEST_CALL:
+        return
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > LARGEST_CALL:
         raise _CallError(
@@ -348,12 +353,19 @@ def _check_size(raw: Mapping[str, Any]) -> None:
         )
 
 
-def _is_deeper(value: object, levels: int) -> bool:
-    if isinstance(value, Mapping):
-        return levels == 0 or any(_is_deeper(held, levels - 1) for held in value.values())
-    if isinstance(value, list):
-        return levels == 0 or any(_is_deeper(held, levels - 1) for held in value)
-    return False
+def _is_deeper(raw: Mapping[str, Any], levels: int) -> bool:
+    """Level by level: so nothing nested without end makes this nest without end."""
+    level: list[Any] = [raw]
+    for _ in range(levels):
+        level = [
+            held
+            for holder in level
+            for held in (holder if isinstance(holder, list) else holder.values())
+            if isinstance(held, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _quoted(value: object) -> str:

@@ -5,16 +5,54 @@ and claiming a message can't cross. The one surprising fact: a row may be but a 
 another customer (`merged_into`); who wants the customer asks for them with `known`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import pseudonym
-from store.inserting import insert_new
+from store.inserting import insert_new, sql_table
 from store.tables import Customer
+
+_TABLE = sql_table(Customer)
+
+# Of every request; built once, for putting them together takes longer than running them.
+_LOCK_KNOWN = (
+    select(
+        *(
+            _TABLE.c[name]
+            for name in (
+                "id",
+                "merged_into",
+                "company_id",
+                "first_seen_at",
+                "last_seen_at",
+                "context_timezone",
+                "context_timezone_at",
+                "context_locale",
+                "context_locale_at",
+            )
+        )
+    )
+    .where(_TABLE.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_TABLE.c.id)
+    .with_for_update()
+)
+_WRITE_LAST_SEEN = (
+    update(_TABLE).where(_TABLE.c.id == bindparam("who")).values(last_seen_at=bindparam("last"))
+)
+_WRITE_SEEN = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("who"))
+    .values(
+        first_seen_at=bindparam("first"),
+        context_timezone_at=bindparam("timezone"),
+        context_locale_at=bindparam("locale"),
+    )
+)
 
 
 async def get(session: AsyncSession, customer_id: str) -> Customer | None:
@@ -70,26 +108,83 @@ async def hold(session: AsyncSession, customer_id: str) -> None:
         await session.execute(found.with_for_update())
 
 
-async def lock_many(
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What most calls need of a locked customer: all but the traits."""
+
+    id: str
+    merged_into: str | None
+    company_id: str | None
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    context_timezone: str | None
+    context_timezone_at: datetime | None
+    context_locale: str | None
+    context_locale_at: datetime | None
+
+    def seen(self, at: datetime, *, timezone: bool, locale: bool) -> "Known":
+        """After a call at `at` (event time) that says nothing new, perhaps the same zone or locale.
+
+        As `record_seen`; only for somebody who was seen before.
+        """
+        assert self.first_seen_at is not None
+        return replace(
+            self,
+            first_seen_at=min(self.first_seen_at, at),
+            last_seen_at=_later(self.last_seen_at, at),
+            context_timezone_at=_later(self.context_timezone_at, at if timezone else None),
+            context_locale_at=_later(self.context_locale_at, at if locale else None),
+        )
+
+
+async def lock_known(
     session: AsyncSession, customer_ids: Collection[str], at: datetime, *, make: bool = True
-) -> dict[str, Customer]:
+) -> dict[str, Known]:
     """Lock several at once, in an order that two batches can't block each other with.
 
     With `make` all missing rows are made before the first lock is taken, both in order of id;
     without, those missing are missing in the answer, which saves the insert of all the others.
     """
     ordered = sorted(set(customer_ids))
-    statement = select(Customer).where(col(Customer.id).in_(ordered)).order_by(col(Customer.id))
-    statement = statement.with_for_update().execution_options(populate_existing=True)
     if make:
         await insert_new(session, [_new(each, at) for each in ordered], unique="id")
-    found = {customer.id: customer for customer in await session.scalars(statement)}
+    found = await _lock_ordered(session, ordered)
     if len(found) < len(ordered) and session.get_bind().dialect.name == "sqlite":
         # Nobody else writes meanwhile, so the order does not matter.
         missing = [_new(each, at) for each in ordered if each not in found]
         await insert_new(session, missing, unique="id")
-        found = {customer.id: customer for customer in await session.scalars(statement)}
+        found = await _lock_ordered(session, ordered)
     return found
+
+
+async def load_locked(session: AsyncSession, customer_ids: Collection[str]) -> dict[str, Customer]:
+    """The rows of customers whom this transaction has locked."""
+    if not customer_ids:
+        return {}
+    statement = select(Customer).where(col(Customer.id).in_(set(customer_ids)))
+    found = await session.scalars(statement.execution_options(populate_existing=True))
+    return {customer.id: customer for customer in found}
+
+
+async def write_seen(session: AsyncSession, seen: Iterable[tuple[Known, Known]]) -> None:
+    """Write what `Known.seen` gave for locked customers: pairs of before and after."""
+    changed = [(before, after) for before, after in seen if before != after]
+    used = [{"who": each.id, "last": each.last_seen_at} for _, each in changed]
+    more = [
+        {
+            "who": after.id,
+            "first": after.first_seen_at,
+            "timezone": after.context_timezone_at,
+            "locale": after.context_locale_at,
+        }
+        for before, after in changed
+        if after != replace(before, last_seen_at=after.last_seen_at)
+    ]
+    connection = await session.connection()
+    if used:
+        await connection.execute(_WRITE_LAST_SEEN, used)
+    if more:
+        await connection.execute(_WRITE_SEEN, more)
 
 
 def record_seen(
@@ -114,6 +209,11 @@ def record_seen(
         customer.context_locale, customer.context_locale_at = locale, at
 
 
+async def _lock_ordered(session: AsyncSession, ordered: list[str]) -> dict[str, Known]:
+    rows = await (await session.connection()).execute(_LOCK_KNOWN, {"ids": ordered})
+    return {row[0]: Known(*row) for row in rows}
+
+
 async def _locked(session: AsyncSession, customer_id: str) -> Customer | None:
     statement = select(Customer).where(col(Customer.id) == customer_id).with_for_update()
     # What this session may have read before it had the lock is stale.
@@ -122,6 +222,10 @@ async def _locked(session: AsyncSession, customer_id: str) -> Customer | None:
 
 def _new(customer_id: str, at: datetime) -> Customer:
     return Customer(id=customer_id, pseudonym=pseudonym(customer_id), created_at=at, updated_at=at)
+
+
+def _later(known: datetime | None, at: datetime | None) -> datetime | None:
+    return at if known is None else known if at is None else max(known, at)
 
 
 def _is_news(known_at: datetime | None, at: datetime) -> bool:

@@ -16,12 +16,17 @@ from store.tables.columns import Table
 
 
 def insert_into(session: AsyncSession, table: type[Table]) -> postgresql.Insert:
-    """An INSERT that knows `on_conflict_…`, of the session's dialect.
+    """An INSERT that knows `on_conflict_…`, of the session's dialect."""
+    return insert_for(session.get_bind().dialect.name, table)
+
+
+def insert_for(dialect: str, table: type[Table]) -> postgresql.Insert:
+    """The same by the dialect's name, for statements that are built once for each.
 
     The two dialects' inserts have the same methods but no common base, hence the type.
     """
     # Into the table, not the class: SQLAlchemy's bulk insert of objects costs three times as much.
-    if session.get_bind().dialect.name == "sqlite":
+    if dialect == "sqlite":
         return sqlite.insert(sql_table(table))  # type: ignore[return-value]
     return postgresql.insert(sql_table(table))
 

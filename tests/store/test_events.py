@@ -1,9 +1,11 @@
 """Events are accepted once, counted once, and found again."""
 
 import asyncio
+from dataclasses import replace
 
 from store import events
 from store.database import Database
+from store.events import NewEvent
 from store.tables import Event, EventKind, EventStats
 from tests.store.given import DAY, HOUR, NOON, a_customer, event
 
@@ -55,8 +57,7 @@ async def test_statistics_know_first_and_last_whatever_the_order(db: Database) -
 
 
 async def test_calls_without_a_name_have_no_statistics(db: Database) -> None:
-    told = event("e1", kind=EventKind.IDENTIFY)
-    told.name = None
+    told = replace(event("e1", kind=EventKind.IDENTIFY), name=None)
     assert await _accept(db, told) == {"e1"}
     async with db.reading() as session:
         assert [kept.kind for kept in await events.recent(session, "c1")] == [EventKind.IDENTIFY]
@@ -127,7 +128,7 @@ async def test_what_routing_made_of_an_event_is_kept_with_it(db: Database) -> No
     assert kept.disposition == {"refused": {"trial": "too_old"}}
 
 
-async def _accept(db: Database, *told: Event) -> frozenset[str]:
+async def _accept(db: Database, *told: NewEvent) -> frozenset[str]:
     async with db.transaction() as session:
         await a_customer(session)
         return await events.accept(session, told)
