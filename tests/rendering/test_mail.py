@@ -1,5 +1,6 @@
 """The bytes of a mail say what was planned, whatever the data, and are always the same."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -135,7 +136,8 @@ hostile_text = st.text(max_size=120) | st.lists(st.sampled_from(_SHARDS), max_si
 @example(subject="\ud800", name="=" + "=??=" * 20, text="\ud800", html="\0")
 @example(subject="a" * 300, name="Lee, Ann " * 30, text="", html="")
 @example(subject="é" * 300, name='"É" <e@x.example>, ' * 4, text=".", html=".")
-@example(subject=" ", name=" ", text="--=_", html="\r\r\n")
+@example(subject=" ", name=" ", text="--=_next_part", html="\r\r\n")
+@example(subject="", name="", text="x" * 73 + " \n", html="\t".join(["x" * 74, "", "\n"]))
 def test_hostile_data_never_changes_headers_or_recipients(
     subject: str, name: str, text: str, html: str
 ) -> None:
@@ -148,6 +150,22 @@ def test_hostile_data_never_changes_headers_or_recipients(
     assert [p.get_content_type() for p in message.walk()] == [
         "multipart/alternative", "text/plain", "text/html",
     ]  # fmt: skip
+    parts = finished.partition(b"\r\n\r\n")[2]
+    assert max(map(len, parts.split(b"\r\n"))) <= 76  # RFC 2045, 6.7, rule 5
+
+
+@given(text=hostile_text, html=hostile_text)
+@settings(max_examples=200, deadline=None)
+@example(text="trailing \t\n spaces \n", html="\n\n")
+@example(text="", html="1 = 2\n.\nFrom x\n")
+def test_what_a_part_says_arrives_as_it_is(text: str, html: str) -> None:
+    for part, said in zip(
+        read(mail(RenderedEmail("s", html, text, "en"))).iter_parts(), (text, html), strict=True
+    ):
+        assert isinstance(part, EmailMessage)
+        told = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", re.sub("\r\n?", "\n", said))
+        told = re.sub("[\ud800-\udfff]", "\ufffd", told).removesuffix("\n") + "\n"
+        assert part.get_content() == told.replace("\n", "\r\n")
 
 
 @given(name=st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=60))
