@@ -7,6 +7,7 @@ IMMEDIATE` and the busy timeout are for the other processes. So a transaction mu
 be opened inside another one by the same task: it would wait for itself.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -31,6 +32,11 @@ BUSY_TIMEOUT = timedelta(seconds=10)
 # four cores of a small machine gain nothing, and three processes stay far below
 # PostgreSQL's default of 100 connections.
 _POOL_SIZE = 10
+
+# The driver hears when the server closes a connection. It hears nothing when something between
+# them (a firewall, a proxy) forgets one that lies idle, which takes minutes at the least, so
+# only then the server is asked: asking each time would be a third of all round trips.
+_TRUSTED_FOR = timedelta(seconds=30)
 
 # The drivers this room is written for and tested with.
 _DRIVERS = {
@@ -130,10 +136,28 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:
-    # A connection that a restart of the server has cut is replaced, not handed out.
-    return create_async_engine(
-        url, json_serializer=json_text, pool_size=_POOL_SIZE, pool_pre_ping=True
-    )
+    engine = create_async_engine(url, json_serializer=json_text, pool_size=_POOL_SIZE)
+    _replace_cut_connections(engine)
+    return engine
+
+
+def _replace_cut_connections(engine: AsyncEngine) -> None:
+    """Hand out none that was cut, by a restart of the server for instance."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def _checkin(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _checkout(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError("the server closed the connection")
+        now = time.monotonic()
+        if now - record.info.get("idle_since", now) > _TRUSTED_FOR.total_seconds():
+            try:
+                connection.ping()
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise InvalidatePoolError("the connection does not answer") from error
 
 
 def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
@@ -165,6 +189,8 @@ def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, one_hop.Connection)
+        driver.begin(begin)
 
     return engine
