@@ -11,9 +11,9 @@ import re
 from binascii import b2a_qp
 from collections.abc import Mapping
 from datetime import datetime
-from email import message_from_bytes
 from email.header import Header
 from email.headerregistry import Address, HeaderRegistry
+from email.parser import BytesHeaderParser
 from email.policy import default
 from email.utils import format_datetime
 from functools import lru_cache
@@ -36,6 +36,14 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9._+=~-]{1,200}@[A-Za-z0-9.-]{1,200}>")
 # In no text of a part, whatever it says: there `=` is written `=3D` (RFC 2045, 6.7).
 _BOUNDARY = "=_next_part"
+_DELIMITER = f"--{_BOUNDARY}".encode()
+_PLAIN, _HTML = (
+    (
+        f'\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    ).encode()
+    for kind in ("plain", "html")
+)
 # `b2a_qp` counts a space at a line's end as one character, and then writes three of them.
 _TOO_LONG = re.compile(rb"^(.{74,75})(=20|=09)(?=\r\n)", re.MULTILINE)
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
@@ -61,7 +69,7 @@ def _parsed(name: str, value: str) -> Any:
     return default.header_factory(name, value)
 
 
-_READING = default.clone(header_factory=_ParsedOnce())
+_READER = BytesHeaderParser(policy=default.clone(header_factory=_ParsedOnce()))
 
 
 def build_mail(
@@ -125,18 +133,12 @@ def _message(headers: Mapping[str, str], email: RenderedEmail) -> bytes:
         "Content-Type": f'multipart/alternative; boundary="{_BOUNDARY}"',
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    text, html = _part("plain", email.text), _part("html", email.html)
-    return b"%b\r\n%b%b--%b--\r\n" % (lines.encode("ascii"), text, html, _BOUNDARY.encode())
+    parts = (b"", _PLAIN + _quoted(email.text), _HTML + _quoted(email.html), b"--\r\n")
+    return lines.encode("ascii") + b"\r\n" + _DELIMITER.join(parts)
 
 
-def _part(kind: str, text: str) -> bytes:
-    head = (
-        f"--{_BOUNDARY}\r\n"
-        f'Content-Type: text/{kind}; charset="utf-8"\r\n'
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    )
-    encoded = _TOO_LONG.sub(rb"\1=\r\n\2", b2a_qp(_body(text).encode()))
-    return head.encode() + encoded + b"\r\n"
+def _quoted(text: str) -> bytes:
+    return _TOO_LONG.sub(rb"\1=\r\n\2", b2a_qp(_body(text).encode())) + b"\r\n"
 
 
 def _defused(text: str) -> str:
@@ -176,7 +178,8 @@ def _body(text: str) -> str:
 
 def _compare(finished: bytes, planned: Mapping[str, str]) -> None:
     """Read the mail as a stranger would. Raises MailRefused unless it says what was planned."""
-    read = message_from_bytes(finished, policy=_READING)
+    head, _, body = finished.partition(b"\r\n\r\n")
+    read = _READER.parsebytes(head + b"\r\n\r\n")
     names = [name for name in read if name not in ("MIME-Version", "Content-Type")]
     if names != list(planned) or read.defects:
         raise MailRefused("the finished mail has other headers than planned")
@@ -188,8 +191,14 @@ def _compare(finished: bytes, planned: Mapping[str, str]) -> None:
                 raise MailRefused(f"the finished mail has another name or address in `{name}`")
     if _bare(str(read["Subject"])) != _bare(planned["Subject"]):
         raise MailRefused("the finished mail has another subject than planned")
-    parts = [part.get_content_type() for part in read.walk()]
-    if parts != ["multipart/alternative", "text/plain", "text/html"]:
+    # The delimiter is found wherever it stands, where a reader looks for whole lines only.
+    match body.split(_DELIMITER):
+        case [b"", plain, html, b"--\r\n"]:
+            is_planned = plain.startswith(_PLAIN) and html.startswith(_HTML)
+        case _:
+            is_planned = False
+    whole = (read.get_content_type(), read.get_boundary())
+    if not is_planned or whole != ("multipart/alternative", _BOUNDARY):
         raise MailRefused("the finished mail has other parts than planned")
 
 

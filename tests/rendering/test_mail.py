@@ -123,6 +123,27 @@ def test_the_finished_bytes_are_compared_with_the_plan(monkeypatch: pytest.Monke
         mail(sender_name="é <evil@x.example>,")
 
 
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "x\r\n--{}\r\nContent-Type: text/html\r\n\r\nevil\r\n",
+        "x\r\n--{}--\r\n",
+        "x\n--{}\n\nevil",
+        "--{} \r\n",
+    ],
+)
+def test_another_part_is_found_in_the_finished_bytes(
+    monkeypatch: pytest.MonkeyPatch, evil: str
+) -> None:
+    """Were `=` not encoded, the comparison would still refuse the mail."""
+    monkeypatch.setattr(rendering.mail, "_quoted", str.encode)
+    assert mail(RenderedEmail("s", "<p>fine</p>\r\n", "fine\r\n", "en"))
+    text = evil.format(read(mail()).get_boundary())
+    for email in (RenderedEmail("s", text, "fine", "en"), RenderedEmail("s", "fine", text, "en")):
+        with pytest.raises(MailRefused, match="other parts than planned"):
+            mail(email)
+
+
 _SHARDS = (
     "\r", "\n", "\0", "\u2028", "\ud800", "\x85", "\u202e", "=?utf-8?q?", "?=", "=0d=0a", "=", "?",
     "Bcc: e@x.y", "\r\nBcc: e@x.y", "e@x.example", "<", ">", '"', "\\", ",", ";", ":", "@", "(",
