@@ -33,8 +33,8 @@ async def customer_facts(
 ) -> gate.Customer:
     """The customer as the gate sees them."""
     customer = rows.customer
-    is_marketing = occasion.journey.topic_of(occasion.step) is not None
-    said = await consents.of_customer(session, customer.id) if is_marketing else []
+    is_asked = rows.has_spoken and occasion.journey.topic_of(occasion.step) is not None
+    said = await consents.of_customer(session, customer.id) if is_asked else []
     addresses = _addresses(occasion, customer.traits)
     if rows.message is not None and rows.message.channel and rows.message.address:
         addresses.add((rows.message.channel, rows.message.address))

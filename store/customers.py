@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import pseudonym
-from store.inserting import insert_new, sql_table
+from store.inserting import insert_new, parameters, sql_table
 from store.tables import Customer
 
 _TABLE = sql_table(Customer)
@@ -53,6 +53,7 @@ _WRITE_SEEN = (
         context_locale_at=bindparam("locale"),
     )
 )
+_HOLD = select(_TABLE.c.id).where(_TABLE.c.id == bindparam("customer_id")).with_for_update()
 
 
 async def get(session: AsyncSession, customer_id: str) -> Customer | None:
@@ -104,8 +105,7 @@ async def hold(session: AsyncSession, customer_id: str) -> None:
     For those who read it afterwards, together with others, or not at all.
     """
     if session.get_bind().dialect.name != "sqlite":
-        found = select(col(Customer.id)).where(col(Customer.id) == customer_id)
-        await session.execute(found.with_for_update())
+        await session.execute(_HOLD, {"customer_id": customer_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +182,9 @@ async def write_seen(session: AsyncSession, seen: Iterable[tuple[Known, Known]])
     ]
     connection = await session.connection()
     if used:
-        await connection.execute(_WRITE_LAST_SEEN, used)
+        await connection.execute(_WRITE_LAST_SEEN, parameters(used))
     if more:
-        await connection.execute(_WRITE_SEEN, more)
+        await connection.execute(_WRITE_SEEN, parameters(more))
 
 
 def record_seen(

@@ -8,13 +8,13 @@ to it as they were before: an enrollment that was closed meanwhile would still l
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, true
+from sqlalchemy import bindparam, exists, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from store.journeys import NEWEST, Published, publication_of
-from store.tables import Customer, Enrollment, Message
+from store.tables import Consent, Customer, Enrollment, Message
 
 # Some kilobytes of definition, which only a start needs.
 _WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[arg-type]
@@ -22,9 +22,11 @@ _WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[ar
 
 _NEWEST = NEWEST.subquery()
 
+_HAS_SPOKEN = exists().where(col(Consent.customer_id) == col(Customer.id))
+
 # Built once: putting it together takes longer than running it.
 _ROWS = (
-    select(Enrollment, Customer, Message, _NEWEST)
+    select(Enrollment, Customer, Message, _HAS_SPOKEN, _NEWEST)
     .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
     .join(_NEWEST, true())  # whoever is enrolled, something was published for them
     .outerjoin(Message, col(Message.key) == bindparam("key"))
@@ -36,11 +38,16 @@ _ROWS = (
 
 @dataclass(frozen=True)
 class Rows:
-    """`message` is the row of the key asked for, if there is one."""
+    """`message` is the row of the key asked for, if there is one.
+
+    `has_spoken`: whether the customer ever said anything about being written to. Most never
+    do, and for them there are no consents to read.
+    """
 
     enrollment: Enrollment
     customer: Customer
     message: Message | None
+    has_spoken: bool
     published: Published
 
 
@@ -50,5 +57,5 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
     row = found.one_or_none()
     if row is None:
         return None
-    enrollment, customer, message, *head = row
-    return Rows(enrollment, customer, message, await publication_of(session, *head))
+    enrollment, customer, message, has_spoken, *head = row
+    return Rows(enrollment, customer, message, has_spoken, await publication_of(session, *head))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -26,6 +26,14 @@ _WITHOUT_START = (
 
 # Of the most frequent update; through the class it would cost twice as much.
 _TABLE = sql_table(Enrollment)
+
+# Built once, for the same reason. A name of a column would be taken for a value to set.
+_SET_NEXT = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
+    .values(next_step=bindparam("to_step"), next_at=bindparam("due_at"))
+    .returning(_TABLE.c.id)
+)
 
 # What the column holds: 18 digits, four of them decimals.
 _TOO_MUCH = Decimal(10) ** 14
@@ -197,13 +205,8 @@ async def set_next(
 
     An enrollment that the session has read already does not hear of it.
     """
-    changed = await session.scalar(
-        update(_TABLE)
-        .where(_TABLE.c.id == enrollment_id, _TABLE.c.state == EnrollmentState.OPEN)
-        .values(next_step=step, next_at=at)
-        .returning(_TABLE.c.id)
-    )
-    return changed is not None
+    values = {"of_id": enrollment_id, "to_step": step, "due_at": at}
+    return await session.scalar(_SET_NEXT, values) is not None
 
 
 async def pause(session: AsyncSession, enrollment_id: str, at: datetime) -> bool:

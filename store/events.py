@@ -14,7 +14,7 @@ from sqlalchemy import Executable, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from store.inserting import insert_for, sql_table, values_of
+from store.inserting import insert_for, parameters, sql_table, values_of
 from store.tables import Customer, Event, EventKind, EventStats
 
 # The calls that count as using the product where a journey does not say which events do.
@@ -62,7 +62,7 @@ async def accept(session: AsyncSession, events: Sequence[NewEvent]) -> frozenset
         return frozenset()
     connection = await session.connection()
     found = await connection.execute(
-        _insert(connection.dialect.name), [event.values() for event in events]
+        _insert(connection.dialect.name), parameters([event.values() for event in events])
     )
     new = frozenset(found.scalars())
     first = {event.message_id: event for event in reversed(events) if event.message_id in new}
@@ -226,7 +226,7 @@ async def _add(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     connection = await session.connection()
-    await connection.execute(_add_up(connection.dialect.name), rows)
+    await connection.execute(_add_up(connection.dialect.name), parameters(rows))
 
 
 # Built once for each dialect: putting one together takes as long as running it for a batch.
