@@ -36,6 +36,9 @@ _DEEPEST = 32
 # The longest IANA zone has 32 characters, the longest locale in use about as many.
 _LONGEST_CONTEXT = 64
 
+# Made once: `json.dumps` with options makes one at every call.
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
 # Control characters, and halves of surrogate pairs.
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -342,7 +345,7 @@ def _is_plain(text: str, longest: int) -> bool:
 def _check_size(raw: Mapping[str, Any]) -> None:
     if _is_deeper(raw, _DEEPEST):
         raise _CallError(RefusalCode.TOO_DEEP, f"the call is nested deeper than {_DEEPEST} levels")
-    text = json.dumps(raw, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _compact(raw)
     # A character has at most four bytes (RFC 3629), so most are told by their number alone.
     if 4 * len(text) <= LARGEST_CALL:
         return

@@ -6,8 +6,9 @@ another customer (`merged_into`); who wants the customer asks for them with `kno
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,6 +50,7 @@ _WRITE_SEEN = (
     .where(_TABLE.c.id == bindparam("who"))
     .values(
         first_seen_at=bindparam("first"),
+        last_seen_at=bindparam("last"),
         context_timezone_at=bindparam("timezone"),
         context_locale_at=bindparam("locale"),
     )
@@ -128,13 +130,41 @@ class Known:
         As `record_seen`; only for somebody who was seen before.
         """
         assert self.first_seen_at is not None
-        return replace(
-            self,
-            first_seen_at=min(self.first_seen_at, at),
-            last_seen_at=_later(self.last_seen_at, at),
-            context_timezone_at=_later(self.context_timezone_at, at if timezone else None),
-            context_locale_at=_later(self.context_locale_at, at if locale else None),
+        return Known(
+            self.id,
+            self.merged_into,
+            self.company_id,
+            min(self.first_seen_at, at),
+            _later(self.last_seen_at, at),
+            self.context_timezone,
+            _later(self.context_timezone_at, at if timezone else None),
+            self.context_locale,
+            _later(self.context_locale_at, at if locale else None),
         )
+
+    def is_but_used(self, after: "Known") -> bool:
+        """Whether nothing else is new than when the product was last used."""
+        return (
+            self.first_seen_at == after.first_seen_at
+            and self.context_timezone_at == after.context_timezone_at
+            and self.context_locale_at == after.context_locale_at
+        )
+
+    @property
+    def used(self) -> dict[str, Any]:
+        """What `_WRITE_LAST_SEEN` writes."""
+        return {"who": self.id, "last": self.last_seen_at}
+
+    @property
+    def times(self) -> dict[str, Any]:
+        """What `_WRITE_SEEN` writes."""
+        return {
+            "who": self.id,
+            "first": self.first_seen_at,
+            "last": self.last_seen_at,
+            "timezone": self.context_timezone_at,
+            "locale": self.context_locale_at,
+        }
 
 
 async def lock_known(
@@ -169,22 +199,13 @@ async def load_locked(session: AsyncSession, customer_ids: Collection[str]) -> d
 async def write_seen(session: AsyncSession, seen: Iterable[tuple[Known, Known]]) -> None:
     """Write what `Known.seen` gave for locked customers: pairs of before and after."""
     changed = [(before, after) for before, after in seen if before != after]
-    used = [{"who": each.id, "last": each.last_seen_at} for _, each in changed]
-    more = [
-        {
-            "who": after.id,
-            "first": after.first_seen_at,
-            "timezone": after.context_timezone_at,
-            "locale": after.context_locale_at,
-        }
-        for before, after in changed
-        if after != replace(before, last_seen_at=after.last_seen_at)
-    ]
+    if not changed:
+        return
+    # Nearly always only the last activity is new, and that is half as dear.
+    is_all = all(before.is_but_used(after) for before, after in changed)
+    rows = [after.used if is_all else after.times for _, after in changed]
     connection = await session.connection()
-    if used:
-        await connection.execute(_WRITE_LAST_SEEN, parameters(used))
-    if more:
-        await connection.execute(_WRITE_SEEN, parameters(more))
+    await connection.execute(_WRITE_LAST_SEEN if is_all else _WRITE_SEEN, parameters(rows))
 
 
 def record_seen(
