@@ -15,6 +15,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from engine.reasons import Ending
+from store import customers
 from store.inserting import insert_new, sql_table
 from store.tables import Enrollment, EnrollmentState
 
@@ -54,6 +55,15 @@ async def insert_all(session: AsyncSession, rows: Sequence[Enrollment]) -> froze
 async def get(session: AsyncSession, enrollment_id: str) -> Enrollment | None:
     """One enrollment, as it is now."""
     return await session.get(Enrollment, enrollment_id, populate_existing=True)
+
+
+async def held(session: AsyncSession, enrollment_id: str) -> Enrollment | None:
+    """One enrollment, its customer locked until the transaction ends; None if it is not there."""
+    row = await get(session, enrollment_id)
+    if row is None:
+        return None
+    await customers.hold(session, row.customer_id)
+    return await get(session, enrollment_id)  # or the customer was erased while we waited
 
 
 async def of_customer(session: AsyncSession, customer_id: str) -> list[Enrollment]:
