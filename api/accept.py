@@ -28,6 +28,7 @@ from api.joining import join_all
 from api.people import Person, people
 from api.plain import concerned_by, write_plain
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
+from api.returning import NamesErasedError, come_back, recognise
 from api.services import Services
 from engine.calls import (
     Alias,
@@ -64,12 +65,14 @@ class Accepted:
     """What became of a request.
 
     `new` are the message ids that were not known before; `enrolled` the ids of enrollments
-    that began; `carried` counts what Temporal has to hear.
+    that began; `carried` counts what Temporal has to hear. `erased` are the message ids of
+    history that was refused, because somebody in it was erased.
     """
 
     new: frozenset[str]
     enrolled: tuple[str, ...] = ()
     carried: int = 0
+    erased: frozenset[str] = frozenset()
 
 
 async def accept(
@@ -80,19 +83,25 @@ async def accept(
     Raises NoSuchJourneyError, AlreadyEnrolledError or NoKeyError for an EnrollByHand, and
     then nothing of the request is accepted.
     """
-    if not calls:
-        return Accepted(new=frozenset())
+    erased: frozenset[str] = frozenset()
     reach = reach_of(calls)
     for _ in range(MOST_TRIES):
+        if not calls:
+            return Accepted(new=frozenset(), erased=erased)
         try:
             async with services.database.transaction() as session:
                 accepted = await _accept(session, services, calls, received_at, said, reach)
         except NotReachedError as short:
             reach = short.wider
             continue
+        except NamesErasedError as named:
+            erased |= named.message_ids
+            calls = [call for call in calls if call.message_id not in erased]
+            reach = reach_of(calls)
+            continue
         if accepted.carried:
             services.woken.set()
-        return accepted
+        return replace(accepted, erased=erased)
     raise RuntimeError("whom a request concerns has kept changing")
 
 
@@ -126,10 +135,10 @@ async def _accept(
     published = await journeys.newest_publication(session)
     watched = await journeys.watched_by_all(session, published)
     locked = await lock(session, reach, watched, services.wall())
-    concerned = concerned_by(calls, locked, watched)
-    await locked.load(session, concerned)
+    await locked.load(session, concerned_by(calls, locked, watched))
+    erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
-    inside = [each for each in owners if each in _those_inside(calls, locked, watched)]
+    inside = _those_inside(calls, locked, watched)
     known = await people(session, owners.values(), published, inside, locked.companies.values())
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
@@ -138,6 +147,7 @@ async def _accept(
     fresh = _fresh(mine, new)
     await write_plain(session, locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
+    await come_back(carrier, theirs, erased)
     for customer_id, found in theirs.items():
         known[customer_id].waiting = {call.message_id for call in found}
     for customer_id, found in theirs.items():

@@ -171,7 +171,12 @@ class Dispatcher:
         self, session: AsyncSession, row: OutboxRow, why: str, now: datetime
     ) -> None:
         """The person was answered long ago, so the audit log says what came of it."""
-        await customers.lock(session, row.customer_id, now)
+        assert row.id is not None  # it was read
+        await customers.hold(session, row.customer_id)
+        owner = await outbox.owner(session, row.id)
+        if owner is None:
+            return  # erased meanwhile: nobody is left to note it about
+        await customers.hold(session, owner)  # joined with somebody else meanwhile, perhaps
         update, arg = str(row.payload.get("update")), row.payload.get("arg") or {}
         if row.kind is OutboxKind.UPDATE and update == SKIP and row.enrollment_id is not None:
             with suppress(KeyError):
@@ -183,7 +188,7 @@ class Dispatcher:
                 actor=_ACTOR,
                 action=f"{update}.declined",
                 enrollment_id=row.enrollment_id,
-                customer_id=row.customer_id,
+                customer_id=owner,
                 details={"why": why, "arg": arg},
             ),
         )

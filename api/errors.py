@@ -110,3 +110,9 @@ class NoKeyError(BadRequestError):
     """The journey has a `key`, and the properties given don't hold it."""
 
     code = "no_key"
+
+
+class ErasedError(BadRequestError):
+    """History of somebody who was erased. It is never taken, so sending it again is no use."""
+
+    code = "erased"

@@ -49,6 +49,7 @@ def _is_plain(call: Call, known: Known, watched: Watched) -> bool:
         isinstance(call, Track)
         and call.event not in watched.events
         and not call.clamped
+        and not call.historical  # what was erased is asked for
         and known.first_seen_at is not None
         and known.merged_into is None
         and call.timezone in (None, known.context_timezone)

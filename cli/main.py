@@ -15,7 +15,19 @@ from typing import NoReturn
 
 import typer
 
-from cli import api, check, db, demo, dev, enrollments, keys, publish, simulate, worker
+from cli import (
+    api,
+    check,
+    customers,
+    db,
+    demo,
+    dev,
+    enrollments,
+    keys,
+    publish,
+    simulate,
+    worker,
+)
 from cli.errors import TROUBLE, exit_code, in_words
 
 # What shells report for a program that Ctrl-C ended: 128 + SIGINT.
@@ -38,6 +50,7 @@ app.command("publish")(publish.publish)
 app.command("api")(api.api)
 app.command("worker")(worker.worker)
 app.add_typer(enrollments.enrollments, name="enrollments")
+app.add_typer(customers.customers, name="customers")
 app.add_typer(db.db, name="db")
 app.add_typer(keys.keys, name="keys")
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from engine.calls import Alias, Group, Identify, SegmentCall, Track
 from engine.events import is_reserved
-from engine.keys import anonymous_customer, is_anonymous
+from engine.keys import anonymous_customer, erased_customer, is_ours
 from engine.values import read_instant
 
 _UTC = ZoneInfo("UTC")
@@ -226,10 +226,9 @@ def _id(given: object, name: str, code: RefusalCode) -> str | None:
             f"`{name}` must be text of at most {_LONGEST_NAME} characters, none of them a "
             "control character, or a number",
         )
-    if is_anonymous(given):
-        raise _CallError(
-            code, f"`{name}` may not begin with `{anonymous_customer('')}`: such ids are ours"
-        )
+    if is_ours(given):
+        ours = f"`{anonymous_customer('')}` or `{erased_customer('')}`"
+        raise _CallError(code, f"`{name}` may not begin with {ours}: such ids are ours")
     return given
 
 

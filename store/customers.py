@@ -167,6 +167,22 @@ class Known:
         }
 
 
+async def lock_existing(
+    session: AsyncSession, customer_ids: Collection[str]
+) -> dict[str, Customer]:
+    """Lock those of them who exist, in order of id; nobody is made."""
+    statement = select(Customer).where(col(Customer.id).in_(set(customer_ids)))
+    statement = statement.order_by(col(Customer.id)).with_for_update()
+    found = await session.scalars(statement.execution_options(populate_existing=True))
+    return {customer.id: customer for customer in found}
+
+
+async def names_of(session: AsyncSession, customer_id: str) -> frozenset[str]:
+    """The ids that are only names of this customer; they stay so while the customer is locked."""
+    found = select(col(Customer.id)).where(col(Customer.merged_into) == customer_id)
+    return frozenset(await session.scalars(found))
+
+
 async def lock_known(
     session: AsyncSession, customer_ids: Collection[str], at: datetime, *, make: bool = True
 ) -> dict[str, Known]:

@@ -15,6 +15,8 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from engine.reasons import Ending
+from store import customers
+from store.database import StoreError
 from store.inserting import insert_new, sql_table
 from store.tables import Enrollment, EnrollmentState
 
@@ -37,6 +39,10 @@ _SET_NEXT = (
 
 # What the column holds: 18 digits, four of them decimals.
 _TOO_MUCH = Decimal(10) ** 14
+
+
+class MovedError(StoreError):
+    """An enrollment has another customer than the one who was locked for it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,21 @@ async def insert_all(session: AsyncSession, rows: Sequence[Enrollment]) -> froze
 async def get(session: AsyncSession, enrollment_id: str) -> Enrollment | None:
     """One enrollment, as it is now."""
     return await session.get(Enrollment, enrollment_id, populate_existing=True)
+
+
+async def held(session: AsyncSession, enrollment_id: str) -> Enrollment | None:
+    """One enrollment, its customer locked until the transaction ends; None if it is not there.
+
+    Raises MovedError if its customer was joined with another while we waited: begin anew.
+    """
+    row = await get(session, enrollment_id)
+    if row is None:
+        return None
+    await customers.hold(session, row.customer_id)
+    again = await get(session, enrollment_id)  # or the customer was erased while we waited
+    if again is not None and again.customer_id != row.customer_id:
+        raise MovedError(f"enrollment `{enrollment_id}` has another customer now")
+    return again
 
 
 async def of_customer(session: AsyncSession, customer_id: str) -> list[Enrollment]:

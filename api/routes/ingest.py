@@ -6,7 +6,7 @@ its events were refused, for a bad event must not make the SDK send the good one
 only a batch of nothing but refused events is refused, which shows a broken setup at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,9 @@ import structlog
 from fastapi import APIRouter, Request
 
 from api import auth, schemas
-from api.accept import accept
+from api.accept import Accepted, accept
 from api.bodies import json_object
-from api.errors import BadRequestError, TooLargeError
+from api.errors import BadRequestError, ErasedError, TooLargeError
 from api.given import Given
 from api.keyring import KnownKey
 from api.scopes import Scope
@@ -88,7 +88,7 @@ async def _many(request: Request, services: Services, *, historical: bool) -> di
         _log.warning("refused an event of a batch", code=each.code, message=each.message)
     if refused and not calls:
         raise BadRequestError(refused[0].message, code=refused[0].code)
-    await accept(services, calls, received_at)
+    _check_taken(await accept(services, calls, received_at), calls)
     return _SUCCESS
 
 
@@ -118,8 +118,21 @@ async def _one(request: Request, services: Services, kind: str) -> dict[str, boo
     call = parse_call({**body, "type": kind}, received_at)
     if isinstance(call, Refused):
         raise BadRequestError(call.message, code=call.code)
-    await accept(services, [call], received_at)
+    _check_taken(await accept(services, [call], received_at), [call])
     return _SUCCESS
+
+
+def _check_taken(accepted: Accepted, calls: Collection[Call]) -> None:
+    """Raise ErasedError if all of them are history of people who were erased."""
+    if not accepted.erased:
+        return
+    _log.warning(
+        "refused history of somebody erased", code=ErasedError.code, calls=len(accepted.erased)
+    )
+    if all(call.message_id in accepted.erased for call in calls):
+        raise ErasedError(
+            "whom this is about was erased, and their history is not taken back: leave them out"
+        )
 
 
 async def _authenticated(request: Request, services: Services) -> tuple[KnownKey, dict[str, Any]]:

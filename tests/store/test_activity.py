@@ -72,4 +72,4 @@ async def _last(
     async with db.reading() as session:
         found = await customers.get(session, "c1")
         assert found is not None
-        return await last_activity(session, found, journey(**changes), key, _paid)
+        return await last_activity(session, found, found.traits, journey(**changes), key, _paid)
