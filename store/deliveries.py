@@ -44,8 +44,9 @@ _ROWS = (
 class Rows:
     """`message` is the row of the key asked for, if there is one.
 
-    `traits` are the customer's, with what they have through their company. `has_spoken`: whether the customer ever said anything about being written to. Most never
-    do, and for them there are no consents to read.
+    `traits` are the customer's, with what they have through their company. `has_spoken`:
+    whether the customer ever said anything about being written to. Most never do, and for
+    them there are no consents to read.
     """
 
     enrollment: Enrollment
