@@ -12,7 +12,7 @@ import csv
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from io import BufferedReader
 from pathlib import Path
@@ -137,7 +137,7 @@ class RowFile:
         header, delimiter = self._header(lines)
         columns = columns_of(header, self._names)
         self._check(columns)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        reader = _reader(lines, delimiter)
         while True:
             begins = self._number + 1
             try:
@@ -226,9 +226,13 @@ def opened(path: Path) -> AbstractContextManager[IO[bytes]]:
         raise WrongInputError(f"{path} can't be read: {error.strerror}") from None
 
 
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+
+
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        return next(_reader([line], delimiter), [])
     except csv.Error:
         return []
 

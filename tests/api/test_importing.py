@@ -357,7 +357,12 @@ async def test_it_stops_between_two_transactions_and_goes_on_from_there(
 
 async def test_a_row_that_could_not_be_read_is_told_with_the_others(services: Services) -> None:
     unread = Refusal(3, RowCode.NOT_JSON, "not JSON")
-    entries = [Row(2, {"id": ""}), unread, Row(4, {"id": "c1"}), Row(5, {"id": ""})]
+    entries: list[Row | Refusal] = [
+        Row(2, {"id": ""}),
+        unread,
+        Row(4, {"id": "c1"}),
+        Row(5, {"id": ""}),
+    ]
     parts = run_import(services, into_customers(services), entries, dry_run=False)
     (taken,) = [each async for each in parts]
     assert codes(list(taken.refused)) == [(2, "no_id"), (3, "not_json"), (5, "no_id")]
