@@ -8,6 +8,7 @@ the same list again enrolls nobody twice, and goes on where it was stopped.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.accept import accept_in
 from api.errors import AlreadyEnrolledError, NoKeyError, NoSuchJourneyError
 from api.importing.rows import Refusal, Row, RowCode, RowError, content_id, text_of, time_of
-from api.importing.running import RolledBack
+from api.importing.running import RolledBack, let_others_in
 from api.people import zone_now
 from api.services import Services
 from engine.calls import EnrollByHand
@@ -89,6 +90,7 @@ class ListedEnrolling:
     async def preview(self, rows: Sequence[Row]) -> list[Became]:
         """What enrolling them now would come to; nothing is written."""
         told: list[Became] = []
+        began = perf_counter()
         try:
             async with self._services.database.transaction() as session:
                 for row in rows:
@@ -98,7 +100,8 @@ class ListedEnrolling:
                     told.append(became)
                 raise RolledBack
         except RolledBack:
-            return told
+            await let_others_in(self._services, perf_counter() - began)
+        return told
 
     async def _enroll(self, session: AsyncSession, row: Row) -> Became:
         try:

@@ -68,8 +68,13 @@ async def run_import(
                 began = perf_counter()
                 taken = await _take(services, importer, part, dry_run)
                 yield seen.counted(taken) if dry_run else taken
-                if services.database.is_sqlite:
-                    await asyncio.sleep(_LEFT_TO_OTHERS * (perf_counter() - began))
+                await let_others_in(services, perf_counter() - began)
+
+
+async def let_others_in(services: Services, took_s: float) -> None:
+    """After a transaction of so many seconds, time for whoever waits to write."""
+    if services.database.is_sqlite:
+        await asyncio.sleep(_LEFT_TO_OTHERS * took_s)
 
 
 class RolledBack(Exception):  # noqa: N818 - no error: what a trial does is taken back by it

@@ -17,7 +17,7 @@ from store import consents, customers, enrollments, suppressions
 from store.database import Database
 from store.tables import ConsentState, ErasureSalt, Table
 from tests.api.given import A_DAY, DAY, HOUR, identify, publish, take, track, trial
-from tests.store.test_erasures import SALT, erased
+from tests.store.test_erased_among import SALT, erased
 
 YES, NO = ConsentState.SUBSCRIBED, ConsentState.UNSUBSCRIBED
 
