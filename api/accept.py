@@ -60,6 +60,10 @@ class Said:
     basis: str | None = None
 
 
+# For all the calls of a request, or for each by its message id.
+Sayings = Said | Mapping[str, Said]
+
+
 @dataclass(frozen=True)
 class Accepted:
     """What became of a request.
@@ -76,7 +80,7 @@ class Accepted:
 
 
 async def accept(
-    services: Services, calls: Sequence[Call], received_at: datetime, said: Said | None = None
+    services: Services, calls: Sequence[Call], received_at: datetime, said: Sayings | None = None
 ) -> Accepted:
     """Accept calls that were received at `received_at` (journey time), durably.
 
@@ -110,7 +114,7 @@ async def accept_in(
     services: Services,
     calls: Sequence[Call],
     received_at: datetime,
-    said: Said | None = None,
+    said: Sayings | None = None,
 ) -> Accepted:
     """`accept` inside a transaction of the caller's, who sets `services.woken` after it."""
     reach = reach_of(calls)
@@ -128,7 +132,7 @@ async def _accept(
     services: Services,
     calls: Sequence[Call],
     received_at: datetime,
-    said: Said | None,
+    said: Sayings | None,
     reach: Reach,
 ) -> Accepted:
     """One try. Raises NotReachedError."""
@@ -153,7 +157,7 @@ async def _accept(
     for customer_id, found in theirs.items():
         person = known[customer_id]
         for call in sorted(found, key=lambda call: call.at):
-            await _take(carrier, person, call, said or Said())
+            await _take(carrier, person, call, _how_said(said, call))
             person.waiting.discard(call.message_id)
     await carrier.write()
     return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
@@ -197,6 +201,12 @@ def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
             left.discard(call.message_id)
         fresh.setdefault(call.customer_id, []).append(call)
     return fresh
+
+
+def _how_said(said: Sayings | None, call: Call) -> Said:
+    if isinstance(said, Mapping):
+        return said.get(call.message_id, Said())
+    return said or Said()
 
 
 async def _take(carrier: Carrier, person: Person, call: Call, said: Said) -> None:
@@ -298,6 +308,7 @@ def _consent_event(call: ChangeConsent) -> Track:
         event=event,
         properties={"topic": call.topic, "channel": call.channel},
         kind=EventKind.SYSTEM,
+        historical=call.historical,
     )
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import pseudonym
 from store.inserting import insert_new, parameters, sql_table
+from store.suppressions import normal_address
 from store.tables import Customer
 
 _TABLE = sql_table(Customer)
@@ -58,6 +59,14 @@ _WRITE_SEEN = (
 _HOLD = select(_TABLE.c.id).where(_TABLE.c.id == bindparam("customer_id")).with_for_update()
 
 
+@dataclass(frozen=True)
+class Meant:
+    """Whom an id means."""
+
+    id: str
+    is_erased: bool
+
+
 async def get(session: AsyncSession, customer_id: str) -> Customer | None:
     """The customer as they are now, not locked."""
     return await session.get(Customer, customer_id)
@@ -73,6 +82,36 @@ async def by_pseudonym(session: AsyncSession, name: str) -> Customer | None:
     """The customer whom Temporal knows by this name (`CustomerId`)."""
     row = await session.scalar(select(Customer).where(col(Customer.pseudonym) == name))
     return row if row is None or row.merged_into is None else await get(session, row.merged_into)
+
+
+async def known_among(session: AsyncSession, ids: Collection[str]) -> dict[str, Meant]:
+    """Those of the ids that there is a customer for, not locked."""
+    found = await session.execute(
+        select(col(Customer.id), col(Customer.merged_into), col(Customer.erased_at)).where(
+            col(Customer.id).in_(set(ids))
+        )
+    )
+    return {
+        name: Meant(id=merged_into or name, is_erased=erased_at is not None)
+        for name, merged_into, erased_at in found
+    }
+
+
+async def with_email(session: AsyncSession, addresses: Collection[str]) -> dict[str, list[str]]:
+    """The ids of customers by their address, as `normal_address` writes it.
+
+    Reads every customer once, for no index holds what is in the traits: ask for many.
+    """
+    trait = func.lower(col(Customer.traits)["email"].as_string())
+    found = await session.execute(
+        select(col(Customer.id), col(Customer.traits)["email"].as_string())
+        .where(trait.in_({each.lower() for each in addresses}), col(Customer.merged_into).is_(None))
+        .order_by(col(Customer.id))
+    )
+    owners: dict[str, list[str]] = {}
+    for customer_id, address in found:
+        owners.setdefault(normal_address(address), []).append(customer_id)
+    return owners
 
 
 async def recent(session: AsyncSession, limit: int = 50) -> list[Customer]:

@@ -66,6 +66,16 @@ async def append_all(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
         await waking.tell(session)
 
 
+async def of_enrollment(session: AsyncSession, enrollment_id: str) -> list[OutboxRow]:
+    """Everything that Temporal hears of an enrollment, in order."""
+    found = await session.scalars(
+        select(OutboxRow)
+        .where(col(OutboxRow.enrollment_id) == enrollment_id)
+        .order_by(col(OutboxRow.id))
+    )
+    return list(found)
+
+
 async def heads(
     session: AsyncSession, limit: int, now: datetime, lease: timedelta = LEASE
 ) -> list[OutboxRow]:

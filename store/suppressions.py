@@ -1,6 +1,6 @@
 """Addresses that nothing is sent to, whosever they are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,6 +37,23 @@ async def add(session: AsyncSession, suppression: Suppression) -> bool:
         .returning(col(Suppression.id))
     )
     return (await session.scalar(statement, values_of(suppression))) is not None
+
+
+async def add_all(session: AsyncSession, rows: Sequence[Suppression]) -> set[tuple[str, str]]:
+    """Suppress addresses in one statement; the (channel, normal address) of those that are new."""
+    if not rows:
+        return set()
+    for row in rows:
+        row.address = normal_address(row.address)
+    # In one order, so that no two batches wait for each other.
+    ordered = sorted(rows, key=lambda row: (row.channel, row.address))
+    statement = (
+        insert_into(session, Suppression)
+        .on_conflict_do_nothing(index_elements=["channel", "address"])
+        .returning(col(Suppression.channel), col(Suppression.address))
+    )
+    added = await session.execute(statement, [values_of(row) for row in ordered])
+    return {(channel, address) for channel, address in added}
 
 
 async def is_suppressed(session: AsyncSession, channel: str, address: str) -> bool:

@@ -8,6 +8,8 @@ import pytest
 from pydantic import BaseModel
 from temporalio import workflow
 
+from api.importing import consents
+from api.importing.rows import RowCode
 from authoring.policy_file import CHANNELS
 from authoring.scenario_lines import _Get, _Happening
 from authoring.scenarios import _Story
@@ -28,6 +30,7 @@ from tests.lint.checkout import ROOMS
 from workflows.enrollment import Enrollment
 
 LANGUAGE, REASONS, SETTINGS = "docs/journey-language.md", "docs/reasons.md", "docs/settings.md"
+GOING_LIVE = "docs/going-live.md"
 
 
 def _first(word: str) -> str:
@@ -92,6 +95,8 @@ LISTINGS = [
     _listing(REASONS, "Decisions", "decision", Decision),
     _listing(REASONS, "How an enrollment ends", "ending", Ending),
     _listing(REASONS, "Why she was not enrolled", "reason", NotEnrolled),
+    _listing(GOING_LIVE, "Consents", "column", consents.COLUMNS),
+    _listing(GOING_LIVE, "What is refused", "code", RowCode),
     _listing(SETTINGS, "Settings", "variable", map(variable, Settings.model_fields)),
     _listing("docs/operations.md", "Steering it", "update", updates()),
     _listing(
