@@ -15,12 +15,21 @@ CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 # files: they differ, and a due time computed twice must come out the same.
 export PYTHONTZPATH :=
 
+# Segment clients as they come from the registries, for the tests: each in a folder of its
+# own, since no environment holds two versions of one package.
+CLIENTS := $(VENV)/clients
+PYTHON_CLIENTS := $(basename $(notdir $(wildcard tests/clients/python/*.lock)))
+NODE_CLIENTS := $(notdir $(patsubst %/package-lock.json,%,$(wildcard tests/clients/node/*/package-lock.json)))
+# Without Node its clients stay away: their tests say so and skip, or fail in CI.
+INSTALLED_CLIENTS := $(patsubst %,$(CLIENTS)/%/.installed,$(PYTHON_CLIENTS) \
+	$(if $(shell command -v npm),$(NODE_CLIENTS)))
+
 # Hashes, and no address to fetch from: where packages come from is this machine's business.
-COMPILE := $(PY) -m uv pip compile pyproject.toml --universal --generate-hashes \
+COMPILE := $(PY) -m uv pip compile --universal --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-long lint format bench lock clean
+.PHONY: help install clients demo dev test test-long lint format bench lock clean
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,16 +38,18 @@ help: ## This list.
 
 install: $(STAMP) ## Make .venv from the lock file; does nothing when it is up to date.
 
+clients: $(INSTALLED_CLIENTS) ## The Segment clients that the tests run, into .venv/clients.
+
 demo: $(STAMP) ## Twenty trial customers live through thirty days in two minutes.
 	@$(BIN)/parcours demo $(ARGS)
 
 dev: $(STAMP) ## The whole stack in this terminal, data under .parcours/. Ctrl-C stops it.
 	@$(BIN)/parcours dev $(ARGS)
 
-test: lint ## Lint, then every test that does not take minutes.
+test: lint clients ## Lint, then every test that does not take minutes.
 	$(PY) -m pytest -m "not long" $(ARGS)
 
-test-long: $(STAMP) ## The tests that take minutes: kill -9 rounds, wide fuzzing, browsers.
+test-long: $(STAMP) clients ## The tests that take minutes: kill -9 rounds, wide fuzzing, browsers.
 	$(PY) -m pytest -m long $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, and the directions in which rooms may import.
@@ -56,9 +67,16 @@ bench: $(STAMP) ## The benchmarks, each printing ratios from one run.
 
 lock: $(STAMP) ## Compile the lock files anew from pyproject.toml (needs the network).
 	$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet uv
-	$(COMPILE) --all-extras --output-file requirements.lock $(ARGS)
-	$(COMPILE) --extra build --constraint requirements.lock --no-annotate \
+	$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock $(ARGS)
+	$(COMPILE) pyproject.toml --extra build --constraint requirements.lock --no-annotate \
 		--output-file requirements-image.lock
+	for client in $(basename $(wildcard tests/clients/python/*.in)); do \
+		$(COMPILE) $$client.in --python-version 3.11 --no-annotate --output-file $$client.lock $(ARGS) || exit; \
+	done
+	for client in $(dir $(wildcard tests/clients/node/*/package.json)); do \
+		npm install --prefix $$client --package-lock-only --omit-lockfile-registry-resolved \
+			--ignore-scripts --no-audit --no-fund --silent || exit; \
+	done
 
 clean: ## Remove .venv and what tools left behind; .parcours/ (your data) stays.
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache \
@@ -87,4 +105,15 @@ $(STAMP): requirements.lock pyproject.toml
 	fi
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(CLIENTS)/%/.installed: tests/clients/python/%.lock | $(STAMP)
+	@rm -rf $(@D)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --target $(@D) -r $<
+	@touch $@
+
+# npm checks the lock file's hashes. A client that runs nothing at installation needs no scripts.
+$(CLIENTS)/%/.installed: tests/clients/node/%/package-lock.json tests/clients/node/%/package.json
+	@rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

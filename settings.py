@@ -128,7 +128,8 @@ class Settings(BaseSettings):
 
     journeys_dir: Path = Path("journeys")
 
-    # What links in messages begin with: the address by which readers reach the API.
+    # What links in messages begin with, and where pages send their events: the address by
+    # which readers reach the API.
     public_url: WebUrl = "http://127.0.0.1:8080"
     # Loopback by default: opening a port to the network is a decision, not a default.
     api_host: str = "127.0.0.1"

@@ -31,6 +31,7 @@ class Case:
 
     enrollment: Enrollment
     customer: Customer
+    traits: Mapping[str, Any]
     journey: Journey
     step: Step
     published: Published
@@ -63,7 +64,7 @@ class Case:
     def reads_like(self, other: "Case") -> bool:
         """Whether a message worded for the one is right for the other."""
         return (
-            self.customer.traits == other.customer.traits
+            self.traits == other.traits
             and self.customer.context_locale == other.customer.context_locale
             and self.zone == other.zone
             and self.published.content_hash == other.published.content_hash
@@ -94,6 +95,7 @@ async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case
     return Case(
         enrollment=rows.enrollment,
         customer=rows.customer,
+        traits=rows.traits,
         journey=journey,
         step=step,
         published=rows.published,

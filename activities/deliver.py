@@ -54,6 +54,12 @@ async def deliver(desk: Desk, attempt: Attempt) -> Outcome:
         return await _go_on(desk, attempt, case)
     except (ConditionFailed, RenderingError) as error:
         raise Trouble(Reason.TEMPLATE_ERROR, str(error)) from None
+    except _ErasedError:
+        return _unknown_here(attempt.order)
+
+
+class _ErasedError(Exception):
+    """The customer was erased since the attempt began; nothing of it was written."""
 
 
 async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
@@ -144,10 +150,9 @@ async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
     """The workflow has no more use for it: settle what may be out, take back what is not."""
     report = attempt.order.report
     async with desk.database.transaction() as session:
-        enrollment = await enrollments.get(session, report.enrollment_id)
+        enrollment = await enrollments.held(session, report.enrollment_id)
         if enrollment is None:
             return NotBefore()
-        await customers.hold(session, enrollment.customer_id)
         row = await messages.get_by_key(session, attempt.key)
         if row is not None and row.decision is not None:
             return settle.answer_of(row)
@@ -160,10 +165,13 @@ async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
 
 
 async def _read_again(session: AsyncSession, desk: Desk, attempt: Attempt, case: Case) -> Case:
-    """The case as it is, and stays until the transaction ends."""
+    """The case as it is, and stays until the transaction ends. Raises _ErasedError, Trouble."""
     await customers.hold(session, case.customer.id)
     fresh = await read_case(session, desk, attempt)
-    assert fresh is not None  # enrollments are never deleted
+    if fresh is None:
+        raise _ErasedError
+    if fresh.customer.id != case.customer.id:  # another one now has it, who is not held
+        raise Trouble(Reason.PROVIDER_DOWN, "the customer was joined with another just now")
     return fresh
 
 
@@ -226,7 +234,7 @@ def _over(enrollment: Enrollment) -> Over:
 
 
 def _unknown_here(order: DeliverOrder) -> Over:
-    """Its retention is over, or its start was rolled back: the store decides, not Temporal."""
+    """Its customer was erased, or its start rolled back: the store decides, not Temporal."""
     return Over(ending=Ending.CANCELLED, by="unknown to the store", at=order.delivery.at)
 
 

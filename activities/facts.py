@@ -18,7 +18,7 @@ from rendering.conditions import compile_condition, evaluate
 from store import consents, delivery_events, events, messages, suppressions
 from store.activity import last_activity
 from store.deliveries import Rows
-from store.tables import ConsentState, Customer
+from store.tables import ConsentState
 
 # Caps look back by the customer's calendar, and a month back is not always the month forward:
 # a few days more are read, and the gate counts exactly.
@@ -33,9 +33,9 @@ async def customer_facts(
 ) -> gate.Customer:
     """The customer as the gate sees them."""
     customer = rows.customer
-    is_marketing = occasion.journey.topic_of(occasion.step) is not None
-    said = await consents.of_customer(session, customer.id) if is_marketing else []
-    addresses = _addresses(occasion, customer.traits)
+    is_asked = rows.has_spoken and occasion.journey.topic_of(occasion.step) is not None
+    said = await consents.of_customer(session, customer.id) if is_asked else []
+    addresses = _addresses(occasion, rows.traits)
     if rows.message is not None and rows.message.channel and rows.message.address:
         addresses.add((rows.message.channel, rows.message.address))
     bad = await suppressions.suppressed_among(session, addresses) if addresses else frozenset()
@@ -46,8 +46,8 @@ async def customer_facts(
 
     return gate.Customer(
         id=customer.id,
-        traits=customer.traits,
-        last_activity_at=await _last_activity(session, occasion, customer),
+        traits=rows.traits,
+        last_activity_at=await _last_activity(session, occasion, rows),
         events=await _past_events(session, occasion, customer.id),
         messages=await _past_messages(session, occasion, rows, policy),
         subscribed=subscribed,
@@ -63,11 +63,13 @@ def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[
 
 
 async def _last_activity(
-    session: AsyncSession, occasion: gate.Occasion, customer: Customer
+    session: AsyncSession, occasion: gate.Occasion, rows: Rows
 ) -> datetime | None:
     if occasion.delivery.idle_since is None:
         return None  # nobody asks
-    return await last_activity(session, customer, occasion.journey, occasion.key, evaluate)
+    return await last_activity(
+        session, rows.customer, rows.traits, occasion.journey, occasion.key, evaluate
+    )
 
 
 async def _past_events(

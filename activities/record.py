@@ -14,7 +14,7 @@ from engine.enrollment import Settlement
 from engine.keys import message_key
 from engine.orders import Report
 from engine.reasons import Reason
-from store import audit, customers, enrollments, messages
+from store import audit, enrollments, messages
 from store.database import Database
 from store.tables import AuditEntry, Enrollment, Message
 
@@ -25,10 +25,9 @@ _ACTOR = "temporal"
 async def record(database: Database, report: Report, ordered_at: datetime) -> None:
     """Write down what neither `deliver` nor the API has told the store."""
     async with database.transaction() as session:
-        enrollment = await enrollments.get(session, report.enrollment_id)
+        enrollment = await enrollments.held(session, report.enrollment_id)
         if enrollment is None:
             return
-        await customers.hold(session, enrollment.customer_id)
         await apply_report(session, enrollment, report, foretold=True)
         for order in report.by_hand:
             await _by_hand(session, enrollment, order, ordered_at)

@@ -16,7 +16,7 @@ from engine.enrollment import NotBefore, Over, Settled
 from engine.localtime import next_opening, shift, zone
 from engine.orders import Next
 from engine.reasons import Decision, Reason
-from store import enrollments, messages, offers, suppressions
+from store import enrollments, mailbox, messages, offers, suppressions
 from store.tables import Enrollment, Message, Suppression
 
 
@@ -75,7 +75,7 @@ async def claimed(
         error=error,
     )
     if not mine:
-        return await _decided_before(session, row.key, decision, reason)
+        return await _decided_before(session, row, decision, reason)
     outcome = _outcome(row, decision, reason)
     foretold = attempt.order.foretells(outcome)
     await apply_report(session, enrollment, attempt.order.report, foretold=foretold)
@@ -133,14 +133,17 @@ def _outcome(row: Message, decision: Decision, reason: Reason | None) -> Settled
 
 
 async def _decided_before(
-    session: AsyncSession, key: str, decision: Decision, reason: Reason | None
+    session: AsyncSession, row: Message, decision: Decision, reason: Reason | None
 ) -> Settled:
     """Another attempt was faster. What it took for unknown is known now."""
+    key = row.key
     if decision is not Decision.UNKNOWN:
         await messages.resolve_unknown(session, key, decision, reason)
-    row = await messages.get_by_key(session, key)
-    assert row is not None  # rows that may have been sent are never deleted
-    return answer_of(row)
+    known = await messages.get_by_key(session, key)
+    if known is None:  # the customer was erased while it was under way: no copy stays here
+        await mailbox.remove(session, key)
+        return _outcome(row, decision, reason)
+    return answer_of(known)
 
 
 async def _note_next(

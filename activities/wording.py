@@ -85,7 +85,7 @@ def _one_click(leave: str) -> dict[str, str]:
 
 def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None) -> MessageContext:
     return MessageContext(
-        customer=case.customer.traits,
+        customer=case.traits,
         event=case.occasion.event,
         start_event=case.enrollment.start_properties,
         journey=case.journey.journey,
@@ -102,7 +102,7 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
 
 
 def _locale(case: Case) -> str:
-    said = case.customer.traits.get("locale") or case.customer.context_locale
+    said = case.traits.get("locale") or case.customer.context_locale
     return said if isinstance(said, str) else case.policy.locale
 
 
@@ -111,7 +111,7 @@ def _sender(case: Case) -> Sender:
     usual = case.policy.sender
     if case.step.sender is None:
         return usual
-    named = compile_sender(case.step.sender).find(case.customer.traits, case.occasion.event)
+    named = compile_sender(case.step.sender).find(case.traits, case.occasion.event)
     if named is None:
         return usual
     return Sender(name=named.name or usual.name, email=named.email)

@@ -26,8 +26,10 @@ from api.carrying import Carrier
 from api.colleagues import join_company, tell_colleagues
 from api.joining import join_all
 from api.people import Person, people
+from api.plain import concerned_by, write_plain
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.refusals import keep_with
+from api.returning import NamesErasedError, come_back, recognise
 from api.services import Services
 from engine.calls import (
     Alias,
@@ -44,7 +46,8 @@ from engine.events import BuiltInEvent
 from engine.routing import route_identify
 from engine.watching import Watched
 from store import consents, customers, events, journeys
-from store.tables import Consent, ConsentState, Customer, Event, EventKind, RefusedCall
+from store.events import NewEvent
+from store.tables import Consent, ConsentState, Customer, EventKind, RefusedCall
 from store.traits import merge_traits
 
 
@@ -58,24 +61,30 @@ class Said:
     basis: str | None = None
 
 
+# For all the calls of a request, or for each by its message id.
+Sayings = Said | Mapping[str, Said]
+
+
 @dataclass(frozen=True)
 class Accepted:
     """What became of a request.
 
     `new` are the message ids that were not known before; `enrolled` the ids of enrollments
-    that began; `carried` counts what Temporal has to hear.
+    that began; `carried` counts what Temporal has to hear. `erased` are the message ids of
+    history that was refused, because somebody in it was erased.
     """
 
     new: frozenset[str]
     enrolled: tuple[str, ...] = ()
     carried: int = 0
+    erased: frozenset[str] = frozenset()
 
 
 async def accept(
     services: Services,
     calls: Sequence[Call],
     received_at: datetime,
-    said: Said | None = None,
+    said: Sayings | None = None,
     refused: Sequence[RefusedCall] = (),
 ) -> Accepted:
     """Accept calls that were received at `received_at` (journey time), durably.
@@ -84,10 +93,12 @@ async def accept(
     NoSuchJourneyError, AlreadyEnrolledError or NoKeyError for an EnrollByHand, and then
     nothing of the request is accepted.
     """
-    if not calls:
-        return Accepted(new=frozenset())
+    erased: frozenset[str] = frozenset()
     reach = reach_of(calls)
     for _ in range(MOST_TRIES):
+        if not calls:
+            await services.refusals.keep(refused)
+            return Accepted(new=frozenset(), erased=erased)
         try:
             async with services.database.transaction() as session:
                 accepted = await _accept(session, services, calls, received_at, said, reach)
@@ -95,10 +106,15 @@ async def accept(
         except NotReachedError as short:
             reach = short.wider
             continue
+        except NamesErasedError as named:
+            erased |= named.message_ids
+            calls = [call for call in calls if call.message_id not in erased]
+            reach = reach_of(calls)
+            continue
         services.metrics.accepted(calls, accepted.new)
         if accepted.carried:
             services.woken.set()
-        return accepted
+        return replace(accepted, erased=erased)
     raise RuntimeError("whom a request concerns has kept changing")
 
 
@@ -107,7 +123,7 @@ async def accept_in(
     services: Services,
     calls: Sequence[Call],
     received_at: datetime,
-    said: Said | None = None,
+    said: Sayings | None = None,
 ) -> Accepted:
     """`accept` inside a transaction of the caller's, who sets `services.woken` after it."""
     reach = reach_of(calls)
@@ -125,36 +141,51 @@ async def _accept(
     services: Services,
     calls: Sequence[Call],
     received_at: datetime,
-    said: Said | None,
+    said: Sayings | None,
     reach: Reach,
 ) -> Accepted:
     """One try. Raises NotReachedError."""
     published = await journeys.newest_publication(session)
     watched = await journeys.watched_by_all(session, published)
     locked = await lock(session, reach, watched, services.wall())
-    owners = {each.id: each for each in map(locked.owner, locked.customers)}
+    await locked.load(session, concerned_by(calls, locked, watched))
+    erased = await recognise(session, calls, locked)
+    owners = {each.id: each for each in map(locked.owner, locked.rows)}
     inside = _those_inside(calls, locked, watched)
     known = await people(session, owners.values(), published, inside, locked.companies.values())
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
-    mine = [replace(call, customer_id=locked.owner(call.customer_id).id) for call in calls]
+    mine = [_as_named(call, locked) for call in calls]
     new = await events.accept(session, list(_event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
-    for customer_id, theirs in sorted(fresh.items()):
-        known[customer_id].waiting = {call.message_id for call in theirs}
-    for customer_id, theirs in sorted(fresh.items()):
+    await write_plain(session, locked, fresh)
+    theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
+    await come_back(carrier, theirs, erased)
+    for customer_id, found in theirs.items():
+        known[customer_id].waiting = {call.message_id for call in found}
+    for customer_id, found in theirs.items():
         person = known[customer_id]
-        for call in sorted(theirs, key=lambda call: call.at):
-            await _take(carrier, person, call, said or Said())
+        for call in sorted(found, key=lambda call: call.at):
+            await _take(carrier, person, call, _how_said(said, call))
             person.waiting.discard(call.message_id)
     await carrier.write()
     return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
+
+
+def _as_named(call: Call, locked: Locked) -> Call:
+    """The call, of the customer whom its id means."""
+    if call.customer_id not in locked.rows:
+        return call
+    owner = locked.owner(call.customer_id).id
+    return call if owner == call.customer_id else replace(call, customer_id=owner)
 
 
 def _those_inside(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
     """Those whose enrollments these calls may concern; usually nobody."""
     inside = set(locked.members)
     for call in calls:
+        if call.customer_id not in locked.rows:
+            continue
         row = locked.owner(call.customer_id)
         if call.formerly or _may_concern(call, row, watched):
             inside.update(locked.owner(name).id for name in (call.customer_id, *call.formerly))
@@ -179,6 +210,12 @@ def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
             left.discard(call.message_id)
         fresh.setdefault(call.customer_id, []).append(call)
     return fresh
+
+
+def _how_said(said: Sayings | None, call: Call) -> Said:
+    if isinstance(said, Mapping):
+        return said.get(call.message_id, Said())
+    return said or Said()
 
 
 async def _take(carrier: Carrier, person: Person, call: Call, said: Said) -> None:
@@ -280,10 +317,11 @@ def _consent_event(call: ChangeConsent) -> Track:
         event=event,
         properties={"topic": call.topic, "channel": call.channel},
         kind=EventKind.SYSTEM,
+        historical=call.historical,
     )
 
 
-def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[Event]:
+def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[NewEvent]:
     for call in calls:
         match call:
             case ChangeConsent():
@@ -294,30 +332,33 @@ def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[Event]
                 yield _event_row(call, received_at)
 
 
-def _event_row(call: SegmentCall, received_at: datetime) -> Event:
-    kind, name, properties = _content(call)
-    context = {"timezone": call.timezone, "locale": call.locale}
-    return Event(
+def _event_row(call: SegmentCall, received_at: datetime) -> NewEvent:
+    kind, name, properties, more = _content(call)
+    context = {"timezone": call.timezone, "locale": call.locale, **more}
+    return NewEvent(
         message_id=call.message_id,
         customer_id=call.customer_id,
         kind=kind,
         name=name,
-        properties=dict(properties),
+        properties=properties,
         context={key: value for key, value in context.items() if value is not None},
         occurred_at=call.at,
         received_at=received_at,
     )
 
 
-def _content(call: SegmentCall) -> tuple[EventKind, str | None, Mapping[str, Any]]:
+def _content(
+    call: SegmentCall,
+) -> tuple[EventKind, str | None, Mapping[str, Any], Mapping[str, str]]:
+    """Kind, name, properties, and what else belongs to the context."""
     match call:
         case Identify():
-            return EventKind.IDENTIFY, None, call.traits
+            return EventKind.IDENTIFY, None, call.traits, {}
         case Track():
-            return EventKind(call.kind), call.event, call.properties
+            return EventKind(call.kind), call.event, call.properties, {}
         case Group():
-            return EventKind.GROUP, None, {"groupId": call.company_id, "traits": dict(call.traits)}
+            return EventKind.GROUP, None, call.traits, {"groupId": call.company_id}
         case Alias():
-            return EventKind.ALIAS, None, {"previousId": call.formerly[0] if call.formerly else ""}
+            return EventKind.ALIAS, None, {}, {"previousId": call.formerly[0]}
         case _:
             assert_never(call)

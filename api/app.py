@@ -17,9 +17,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from starlette.exceptions import HTTPException
 
 from api.dispatcher import Dispatcher
-from api.errors import ApiError, BadRequestError, CallsRefusedError, kind_of
+from api.errors import ApiError, BadRequestError, CallsRefusedError, ErasedError, kind_of
 from api.pruning import pruning
 from api.routes import (
+    browser,
     customers,
     enrollments,
     event_pages,
@@ -40,7 +41,7 @@ _log = structlog.get_logger("parcours.api")
 
 _DESCRIPTION = (
     "Events in by the Segment HTTP API; customers, enrollments and what people do to them. "
-    "Everything but health and links in messages needs a key: "
+    "Everything but health, links in messages and the settings of pages needs a key: "
     "`Authorization: Bearer <key>`, or Basic with the key as the user name. What a key may do "
     "is its scopes: `events:write` for events in; `support` for customers, enrollments and the "
     "pages; `admin` for that and for what can't be undone. How much is its rate: over it, the "
@@ -52,6 +53,7 @@ _DESCRIPTION = (
 # In the order in which the documentation tells them.
 _GROUPS = (
     ingest,
+    browser,
     customers,
     enrollments,
     events,
@@ -85,6 +87,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.dispatcher_state = runner.state
+    app.add_middleware(browser.OpenToBrowsers)
     app.add_middleware(Timing, metrics=services.metrics)
     for group in _GROUPS:
         app.include_router(group.router)
@@ -141,7 +144,7 @@ def _report_death(task: asyncio.Task[None]) -> None:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    if isinstance(error, CallsRefusedError):  # which are counted
+    if isinstance(error, CallsRefusedError | ErasedError):  # counted one by one
         return _shown(request, error.status, error.code, error.message, error.headers)
     return _answer(request, error.status, error.code, error.message, error.headers)
 
@@ -184,7 +187,8 @@ def _is_away(error: DBAPIError) -> bool:
 
 async def _bug(request: Request, error: Exception) -> Response:
     """Starlette raises it again after this answer, so the server logs it whole."""
-    return _answer(request, 500, "internal_error", "something went wrong on our side")
+    headers = browser.cross_origin_headers(request.url.path)
+    return _answer(request, 500, "internal_error", "something went wrong on our side", headers)
 
 
 def _answer(

@@ -55,7 +55,7 @@ async def _input(
 ) -> EnrollmentInput:
     """What the workflow starts with, the time of what comes first included."""
     journey, start = effect.journey, effect.start
-    last = await last_activity(session, person.row, journey, effect.key, evaluate)
+    last = await last_activity(session, person.row, person.traits, journey, effect.key, evaluate)
     facts = effect.facts.model_copy(update={"last_activity_at": last})
     tolerances = services.tolerances
     wake = Machine(journey, start, facts, tolerances=tolerances).wakeup(start.entered_at)

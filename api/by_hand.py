@@ -28,7 +28,8 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
     key = _key(journey, call)
     mine = [e for e in person.enrolled if e.journey.journey == call.journey and e.key == key]
     is_open = any(each.ending is None for each in mine)
-    if mine and (journey.reenter == "never" or is_open):
+    has_been = any(not each.is_void for each in mine)
+    if has_been and (journey.reenter == "never" or is_open):
         was = "is in" if is_open else "has been in"
         advice = (
             "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"

@@ -25,6 +25,7 @@ from api.temporal_names import SKIP
 from store import audit, customers, enrollments, outbox
 from store.database import Database
 from store.tables import AuditEntry, OutboxKind, OutboxRow
+from store.waking import listening
 
 _log = structlog.get_logger("parcours.dispatcher")
 
@@ -32,7 +33,8 @@ _log = structlog.get_logger("parcours.dispatcher")
 # milliseconds each; 32 in flight also keep a server at 100 ms distance busy.
 _AT_ONCE = 32
 
-# How often to look for rows that other processes have written, or whose time has come.
+# How often to look for rows whose time has come, and for those of other processes where the
+# database does not tell of them (`store.waking`).
 _POLL = timedelta(seconds=1)
 
 # Between attempts: at first a moment, for a hiccup; at most so long that the backlog moves
@@ -68,6 +70,10 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Carry what comes, until `stop`."""
+        async with listening(self._database, self._services.woken.set):
+            await self._run()
+
+    async def _run(self) -> None:
         waker = asyncio.create_task(self._services.woken.wait())
         try:
             while not (self._stopping and not self._flying and not self._landed):
@@ -168,7 +174,12 @@ class Dispatcher:
         self, session: AsyncSession, row: OutboxRow, why: str, now: datetime
     ) -> None:
         """The person was answered long ago, so the audit log says what came of it."""
-        await customers.lock(session, row.customer_id, now)
+        assert row.id is not None  # it was read
+        await customers.hold(session, row.customer_id)
+        owner = await outbox.owner(session, row.id)
+        if owner is None:
+            return  # erased meanwhile: nobody is left to note it about
+        await customers.hold(session, owner)  # joined with somebody else meanwhile, perhaps
         update, arg = str(row.payload.get("update")), row.payload.get("arg") or {}
         if row.kind is OutboxKind.UPDATE and update == SKIP and row.enrollment_id is not None:
             with suppress(KeyError):
@@ -180,7 +191,7 @@ class Dispatcher:
                 actor=_ACTOR,
                 action=f"{update}.declined",
                 enrollment_id=row.enrollment_id,
-                customer_id=row.customer_id,
+                customer_id=owner,
                 details={"why": why, "arg": arg},
             ),
         )

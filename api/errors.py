@@ -116,6 +116,12 @@ class NoKeyError(BadRequestError):
     code = "no_key"
 
 
+class ErasedError(BadRequestError):
+    """History of somebody who was erased. It is never taken, so sending it again is no use."""
+
+    code = "erased"
+
+
 def kind_of(error: BaseException) -> str:
     """What a log may say of an error: its kind, never its text, which may quote a customer.
 

@@ -108,7 +108,7 @@ async def _whose(session: AsyncSession, customer: str) -> tuple[str, frozenset[s
         row = await customers.known(session, name)
         if row is not None:
             names = await customers.names_of(session, row.id)
-            return row.id, names | {customer, name}
+            return row.id, frozenset({*names, row.id, customer, name})
     return customer, frozenset({customer, anonymous_customer(customer)})
 
 

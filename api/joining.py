@@ -33,8 +33,8 @@ async def _join_named(carrier: Carrier, call: Call, name: str) -> None:
     into, other = locked.owner(call.customer_id), locked.owner(name)
     if other is into:
         return
-    if is_anonymous(name) and other is not locked.customers[name]:
-        joining.point_to(locked.customers[name], into, call.at)
+    if is_anonymous(name) and other is not locked.rows[name]:
+        joining.point_to(locked.rows[name], into, call.at)
         return
     assert not is_anonymous(into.id), "only a known customer is called something else"
     person, former = carrier.people[into.id], carrier.people[other.id]

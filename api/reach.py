@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from engine.calls import Call, Group
 from engine.watching import Watched
 from store import companies, customers
+from store.customers import Known
 from store.tables import Company, Customer
 
 # Each time somebody new is reached; more than a few times means that ids move under us.
@@ -41,21 +42,35 @@ class NotReachedError(Exception):
 
 @dataclass(frozen=True)
 class Locked:
-    """What is locked. `customers` holds also those who are only names of others."""
+    """What is locked. `known` holds also those who are only names of others.
+
+    `rows` are the whole rows of those of whom more is asked than `known` tells.
+    """
 
     reach: Reach
-    customers: Mapping[str, Customer]
+    known: Mapping[str, Known]
     companies: Mapping[str, Company]
-    members: frozenset[str] = field(default=frozenset())
+    members: frozenset[str] = frozenset()
+    rows: dict[str, Customer] = field(default_factory=dict)
+
+    async def load(self, session: AsyncSession, customer_ids: Collection[str]) -> None:
+        """Read the rows of these, and of those whom they are names of. Raises NotReachedError."""
+        wanted = set(customer_ids)
+        for each in customer_ids:
+            name = self.known[each].merged_into
+            while name is not None:
+                if name not in self.known:
+                    raise NotReachedError(self.wider(customers={name}))
+                wanted.add(name)
+                name = self.known[name].merged_into
+        self.rows.update(await customers.load_locked(session, wanted))
 
     def owner(self, customer_id: str) -> Customer:
-        """The customer whom an id means. Raises NotReachedError."""
-        row = self.customers[customer_id]
-        if row.merged_into is None:
-            return row
-        if row.merged_into not in self.customers:
-            raise NotReachedError(self.wider(customers={row.merged_into}))
-        return self.customers[row.merged_into]
+        """The customer whom an id means, of those whose rows were loaded."""
+        row = self.rows[customer_id]
+        while row.merged_into is not None:  # several, if this request joins them
+            row = self.rows[row.merged_into]
+        return row
 
     def need_members(self, company_id: str) -> None:
         """Raise NotReachedError unless the company and its members who matter are locked."""
@@ -88,7 +103,7 @@ async def lock(session: AsyncSession, reach: Reach, watched: Watched, at: dateti
     rows = await companies.lock_many(session, reach.companies, at)
     members = await companies.members_inside(session, reach.with_members, watched.company_versions)
     wanted = reach.customers | members
-    found = await customers.lock_many(session, wanted, at, make=reach.makes)
+    found = await customers.lock_known(session, wanted, at, make=reach.makes)
     if len(found) < len(wanted):
         raise NotReachedError(replace(reach, makes=True))
     return Locked(reach, found, rows, members)

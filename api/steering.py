@@ -84,13 +84,13 @@ class Steering:
     async def _open(self, session: AsyncSession, enrollment_id: str) -> Enrollment:
         """The enrollment, open, its customer locked."""
         row = await enrollments.get(session, enrollment_id)
+        if row is not None:
+            await customers.hold(session, row.customer_id)
+            row = await enrollments.get(session, enrollment_id)  # None: erased meanwhile
         if row is None:
             raise NotFoundError(
                 f"there is no enrollment `{enrollment_id}`", code="no_such_enrollment"
             )
-        await customers.lock(session, row.customer_id, self._services.wall())
-        row = await enrollments.get(session, enrollment_id)
-        assert row is not None  # enrollments are never deleted
         if row.state is not EnrollmentState.OPEN:
             raise ConflictError(
                 f"the enrollment has ended: {row.state} {_time(row.ended_at)}", code="ended"

@@ -8,7 +8,8 @@ before it can be closed; whoever closes one asks for that first.
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store import enrollments, events, outbox
-from store.tables import Enrollment, Event, OutboxRow
+from store.events import NewEvent
+from store.tables import Enrollment, OutboxRow
 
 
 class Writing:
@@ -16,11 +17,11 @@ class Writing:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
-        self._events: list[Event] = []
+        self._events: list[NewEvent] = []
         self._enrollments: list[Enrollment] = []
         self._outbox: list[OutboxRow] = []
 
-    def add_event(self, row: Event) -> None:
+    def add_event(self, row: NewEvent) -> None:
         """An event of our own; nothing in this request asks the store for it."""
         self._events.append(row)
 

@@ -15,7 +15,7 @@ from engine.calls import Call, Identify, Track
 from engine.definition import Journey
 from engine.enrollment import Answer, Facts, Settled, Start
 from engine.machine import Machine
-from engine.player import Stage
+from engine.person import Stage
 from engine.reasons import Decision
 from engine.simulator import simulate
 from rendering.conditions import evaluate

@@ -5,7 +5,8 @@ from typing import Any
 from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from worker.running import PASSED_THROUGH, worker_settings
+from worker.running import worker_settings
+from worker.sandbox import PASSED_THROUGH
 
 # The guard on for `workflows` alone. Not for `engine`: it pins the time zones when it is
 # loaded, which the sandbox forbids.

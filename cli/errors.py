@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 WRONG_INPUT = 2
 TROUBLE = 1
+INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended: 128 + SIGINT
 
 
 class CliError(Exception):
@@ -28,10 +29,17 @@ class TroubleError(CliError):
     """The input was right, and yet it can't be done now."""
 
 
+class StoppedError(CliError):
+    """It was told to stop, and did so in order; says how to go on."""
+
+    exit_code = INTERRUPTED
+
+
 # Subclasses count too.
 _TOLD: Mapping[str, int] = {
     "cli.errors.WrongInputError": WRONG_INPUT,
     "cli.errors.TroubleError": TROUBLE,
+    "cli.errors.StoppedError": INTERRUPTED,
     "authoring.mistakes.JourneysInvalid": WRONG_INPUT,
     "settings.SettingsError": WRONG_INPUT,
     "store.database.StoreError": WRONG_INPUT,  # the URL that was given

@@ -15,11 +15,23 @@ from typing import NoReturn
 
 import typer
 
-from cli import api, check, db, demo, dev, enrollments, keys, outbox, publish, simulate, worker
-from cli.errors import TROUBLE, exit_code, in_words
-
-# What shells report for a program that Ctrl-C ended: 128 + SIGINT.
-_INTERRUPTED = 130
+from cli import (
+    api,
+    check,
+    customers,
+    db,
+    demo,
+    dev,
+    enroll,
+    enrollments,
+    importing,
+    keys,
+    outbox,
+    publish,
+    simulate,
+    worker,
+)
+from cli.errors import INTERRUPTED, TROUBLE, exit_code, in_words
 
 app = typer.Typer(
     name="parcours",
@@ -37,7 +49,10 @@ app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)
 app.command("api")(api.api)
 app.command("worker")(worker.worker)
+app.command("enroll")(enroll.enroll)
+app.add_typer(importing.imports, name="import")
 app.add_typer(enrollments.enrollments, name="enrollments")
+app.add_typer(customers.customers, name="customers")
 app.add_typer(outbox.outbox, name="outbox")
 app.add_typer(db.db, name="db")
 app.add_typer(keys.keys, name="keys")
@@ -65,7 +80,7 @@ def run() -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else TROUBLE
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except Exception as error:
         code = exit_code(error)
         if code is None:

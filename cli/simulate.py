@@ -74,7 +74,7 @@ def play(
 ) -> list[Line]:
     """The lines of one journey, by the pure simulator."""
     from cli.sample_wording import SampleWording
-    from engine.player import Stage
+    from engine.person import Stage
     from engine.simulator import simulate as played
     from rendering.conditions import evaluate
 

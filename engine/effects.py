@@ -69,6 +69,11 @@ class Enrolled:
     ended_at: datetime | None = None
     ended_by: str | None = None
 
+    @property
+    def is_void(self) -> bool:
+        """Whether it ended where it began: another took its place, and it counts as none."""
+        return self.ended_at is not None and self.ended_at <= self.start_at
+
 
 @dataclass(frozen=True)
 class Enroll:

@@ -108,6 +108,7 @@ def _beside(
     """The new enrollment, given those there are with its journey and key."""
     journey = begun.journey
     refused: list[Effect] = [Refuse(journey.journey, NotEnrolled.ALREADY_ENROLLED)]
+    mine = [e for e in mine if not e.is_void]
     still_open = [e for e in mine if e.ending is None and e.id not in ended]
     # One that comes late, from the time of an enrollment since ended, was part of that.
     was_inside = any(e.ended_at is not None and track.at < e.ended_at for e in mine)

@@ -45,6 +45,27 @@ def is_anonymous(customer_id: str) -> bool:
     return customer_id.startswith(_ANONYMOUS)
 
 
+_ERASED = "erased:"
+
+
+def erased_customer(token: str) -> str:
+    """The customer without a person to whom the numbers of somebody erased belong.
+
+    No app's own customer can have such an id either.
+    """
+    return f"{_ERASED}{token}"
+
+
+def is_ours(customer_id: str) -> bool:
+    """Whether only Parcours itself gives ids like this one."""
+    return customer_id.startswith((_ANONYMOUS, _ERASED))
+
+
+def is_erased(customer_id: str) -> bool:
+    """Whether this is what is left of somebody who was erased."""
+    return customer_id.startswith(_ERASED)
+
+
 def pseudonym(customer_id: str) -> str:
     """What Temporal sees instead of the customer's id.
 

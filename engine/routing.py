@@ -85,6 +85,8 @@ def close_twins(cause: SegmentCall, by: str, enrollments: Iterable[Enrolled]) ->
     kept: list[Enrolled] = []
     effects: list[Tell] = []
     for enrolled in sorted(enrollments, key=lambda e: (e.start_at, e.id)):
+        if enrolled.is_void:
+            continue
         older = [
             e
             for e in kept

@@ -8,6 +8,7 @@ is new every time it comes, for two `login`s a day apart would otherwise be one.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from engine.calls import Alias, Group, Identify, SegmentCall, Track
 from engine.events import is_reserved
-from engine.keys import anonymous_customer, is_anonymous
+from engine.keys import anonymous_customer, erased_customer, is_ours
 from engine.values import read_instant
 
 _UTC = ZoneInfo("UTC")
@@ -34,6 +35,12 @@ _DEEPEST = 32
 
 # The longest IANA zone has 32 characters, the longest locale in use about as many.
 _LONGEST_CONTEXT = 64
+
+# Made once: `json.dumps` with options makes one at every call.
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+# Control characters, and halves of surrogate pairs.
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 # Two honest clocks differ by less; what is later than that is worth telling its sender.
 _CLOCKS_DIFFER = timedelta(minutes=1)
@@ -219,10 +226,9 @@ def _id(given: object, name: str, code: RefusalCode) -> str | None:
             f"`{name}` must be text of at most {_LONGEST_NAME} characters, none of them a "
             "control character, or a number",
         )
-    if is_anonymous(given):
-        raise _CallError(
-            code, f"`{name}` may not begin with `{anonymous_customer('')}`: such ids are ours"
-        )
+    if is_ours(given):
+        ours = f"`{anonymous_customer('')}` or `{erased_customer('')}`"
+        raise _CallError(code, f"`{name}` may not begin with {ours}: such ids are ours")
     return given
 
 
@@ -332,15 +338,16 @@ def _context_text(given: object) -> str | None:
 
 def _is_plain(text: str, longest: int) -> bool:
     """Whether both databases can keep the text and a person can read it."""
-    return 0 < len(text) <= longest and not any(
-        ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in text
-    )
+    return 0 < len(text) <= longest and _UNREADABLE.search(text) is None
 
 
 def _check_size(raw: Mapping[str, Any]) -> None:
     if _is_deeper(raw, _DEEPEST):
         raise _CallError(RefusalCode.TOO_DEEP, f"the call is nested deeper than {_DEEPEST} levels")
-    text = json.dumps(raw, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _compact(raw)
+    # A character has at most four bytes (RFC 3629), so most are told by their number alone.
+    if 4 * len(text) <= LARGEST_CALL:
+        return
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > LARGEST_CALL:
         raise _CallError(
@@ -348,12 +355,19 @@ def _check_size(raw: Mapping[str, Any]) -> None:
         )
 
 
-def _is_deeper(value: object, levels: int) -> bool:
-    if isinstance(value, Mapping):
-        return levels == 0 or any(_is_deeper(held, levels - 1) for held in value.values())
-    if isinstance(value, list):
-        return levels == 0 or any(_is_deeper(held, levels - 1) for held in value)
-    return False
+def _is_deeper(raw: Mapping[str, Any], levels: int) -> bool:
+    """Level by level: so nothing nested without end makes this nest without end."""
+    level: list[Any] = [raw]
+    for _ in range(levels):
+        level = [
+            held
+            for holder in level
+            for held in (holder if isinstance(holder, list) else holder.values())
+            if isinstance(held, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _quoted(value: object) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from engine.calls import Call
 from engine.clusters import clusters
 from engine.lines import Line, in_order
-from engine.player import Player, Stage
+from engine.person import Stage
+from engine.player import Player
 
 DEFAULT_SPAN = timedelta(days=400)  # past the last event: a year's journey, and then some
 

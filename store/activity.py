@@ -4,7 +4,9 @@ Ingestion asks at entry and `deliver` at each idle check, and both must get the 
 Which events count is the gate's to say; here is only the cheapest way to find the newest.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,9 +22,14 @@ _PAGE = 50
 
 
 async def last_activity(
-    session: AsyncSession, customer: Customer, journey: Journey, key: str | None, evaluate: Evaluate
+    session: AsyncSession,
+    customer: Customer,
+    traits: Mapping[str, Any],
+    journey: Journey,
+    key: str | None,
+    evaluate: Evaluate,
 ) -> datetime | None:
-    """The newest activity (event time); None if there was none."""
+    """The newest activity (event time); None if there was none. `traits` as conditions see them."""
     # What Parcours itself reports is no activity of the customer.
     names = frozenset(m.event for m in journey.activity if not is_reserved(m.event))
     if key is None:
@@ -40,7 +47,7 @@ async def last_activity(
             PastEvent(name=event.name or "", at=event.occurred_at, properties=event.properties)
             for event in page
         ]
-        found = newest_that_counts(journey, key, past, customer.traits, evaluate)
+        found = newest_that_counts(journey, key, past, traits, evaluate)
         if found is not None:
             return found
         offset += len(page)

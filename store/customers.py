@@ -5,16 +5,66 @@ and claiming a message can't cross. The one surprising fact: a row may be but a 
 another customer (`merged_into`); who wants the customer asks for them with `known`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import pseudonym
-from store.inserting import insert_new
+from store.inserting import insert_new, parameters, sql_table
+from store.suppressions import normal_address
 from store.tables import Customer
+
+_TABLE = sql_table(Customer)
+
+# Of every request; built once, for putting them together takes longer than running them.
+_LOCK_KNOWN = (
+    select(
+        *(
+            _TABLE.c[name]
+            for name in (
+                "id",
+                "merged_into",
+                "company_id",
+                "first_seen_at",
+                "last_seen_at",
+                "context_timezone",
+                "context_timezone_at",
+                "context_locale",
+                "context_locale_at",
+            )
+        )
+    )
+    .where(_TABLE.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_TABLE.c.id)
+    .with_for_update()
+)
+_WRITE_LAST_SEEN = (
+    update(_TABLE).where(_TABLE.c.id == bindparam("who")).values(last_seen_at=bindparam("last"))
+)
+_WRITE_SEEN = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("who"))
+    .values(
+        first_seen_at=bindparam("first"),
+        last_seen_at=bindparam("last"),
+        context_timezone_at=bindparam("timezone"),
+        context_locale_at=bindparam("locale"),
+    )
+)
+_HOLD = select(_TABLE.c.id).where(_TABLE.c.id == bindparam("customer_id")).with_for_update()
+
+
+@dataclass(frozen=True)
+class Meant:
+    """Whom an id means."""
+
+    id: str
+    is_erased: bool
 
 
 async def get(session: AsyncSession, customer_id: str) -> Customer | None:
@@ -28,18 +78,40 @@ async def known(session: AsyncSession, customer_id: str) -> Customer | None:
     return row if row is None or row.merged_into is None else await get(session, row.merged_into)
 
 
-async def names_of(session: AsyncSession, customer_id: str) -> frozenset[str]:
-    """Every id that means this customer now, their own among them."""
-    others = await session.scalars(
-        select(col(Customer.id)).where(col(Customer.merged_into) == customer_id)
-    )
-    return frozenset({customer_id, *others})
-
-
 async def by_pseudonym(session: AsyncSession, name: str) -> Customer | None:
     """The customer whom Temporal knows by this name (`CustomerId`)."""
     row = await session.scalar(select(Customer).where(col(Customer.pseudonym) == name))
     return row if row is None or row.merged_into is None else await get(session, row.merged_into)
+
+
+async def known_among(session: AsyncSession, ids: Collection[str]) -> dict[str, Meant]:
+    """Those of the ids that there is a customer for, not locked."""
+    found = await session.execute(
+        select(col(Customer.id), col(Customer.merged_into), col(Customer.erased_at)).where(
+            col(Customer.id).in_(set(ids))
+        )
+    )
+    return {
+        name: Meant(id=merged_into or name, is_erased=erased_at is not None)
+        for name, merged_into, erased_at in found
+    }
+
+
+async def with_email(session: AsyncSession, addresses: Collection[str]) -> dict[str, list[str]]:
+    """The ids of customers by their address, as `normal_address` writes it.
+
+    Reads every customer once, for no index holds what is in the traits: ask for many.
+    """
+    trait = func.lower(col(Customer.traits)["email"].as_string())
+    found = await session.execute(
+        select(col(Customer.id), col(Customer.traits)["email"].as_string())
+        .where(trait.in_({each.lower() for each in addresses}), col(Customer.merged_into).is_(None))
+        .order_by(col(Customer.id))
+    )
+    owners: dict[str, list[str]] = {}
+    for customer_id, address in found:
+        owners.setdefault(normal_address(address), []).append(customer_id)
+    return owners
 
 
 async def recent(session: AsyncSession, limit: int = 50) -> list[Customer]:
@@ -74,30 +146,121 @@ async def hold(session: AsyncSession, customer_id: str) -> None:
     For those who read it afterwards, together with others, or not at all.
     """
     if session.get_bind().dialect.name != "sqlite":
-        found = select(col(Customer.id)).where(col(Customer.id) == customer_id)
-        await session.execute(found.with_for_update())
+        await session.execute(_HOLD, {"customer_id": customer_id})
 
 
-async def lock_many(
-    session: AsyncSession, customer_ids: Collection[str], at: datetime, *, make: bool = True
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What most calls need of a locked customer: all but the traits."""
+
+    id: str
+    merged_into: str | None
+    company_id: str | None
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    context_timezone: str | None
+    context_timezone_at: datetime | None
+    context_locale: str | None
+    context_locale_at: datetime | None
+
+    def seen(self, at: datetime, *, timezone: bool, locale: bool) -> "Known":
+        """After a call at `at` (event time) that says nothing new, perhaps the same zone or locale.
+
+        As `record_seen`; only for somebody who was seen before.
+        """
+        assert self.first_seen_at is not None
+        return Known(
+            self.id,
+            self.merged_into,
+            self.company_id,
+            min(self.first_seen_at, at),
+            _later(self.last_seen_at, at),
+            self.context_timezone,
+            _later(self.context_timezone_at, at if timezone else None),
+            self.context_locale,
+            _later(self.context_locale_at, at if locale else None),
+        )
+
+    def is_but_used(self, after: "Known") -> bool:
+        """Whether nothing else is new than when the product was last used."""
+        return (
+            self.first_seen_at == after.first_seen_at
+            and self.context_timezone_at == after.context_timezone_at
+            and self.context_locale_at == after.context_locale_at
+        )
+
+    @property
+    def used(self) -> dict[str, Any]:
+        """What `_WRITE_LAST_SEEN` writes."""
+        return {"who": self.id, "last": self.last_seen_at}
+
+    @property
+    def times(self) -> dict[str, Any]:
+        """What `_WRITE_SEEN` writes."""
+        return {
+            "who": self.id,
+            "first": self.first_seen_at,
+            "last": self.last_seen_at,
+            "timezone": self.context_timezone_at,
+            "locale": self.context_locale_at,
+        }
+
+
+async def lock_existing(
+    session: AsyncSession, customer_ids: Collection[str]
 ) -> dict[str, Customer]:
+    """Lock those of them who exist, in order of id; nobody is made."""
+    statement = select(Customer).where(col(Customer.id).in_(set(customer_ids)))
+    statement = statement.order_by(col(Customer.id)).with_for_update()
+    found = await session.scalars(statement.execution_options(populate_existing=True))
+    return {customer.id: customer for customer in found}
+
+
+async def names_of(session: AsyncSession, customer_id: str) -> frozenset[str]:
+    """The ids that are only names of this customer; they stay so while the customer is locked."""
+    found = select(col(Customer.id)).where(col(Customer.merged_into) == customer_id)
+    return frozenset(await session.scalars(found))
+
+
+async def lock_known(
+    session: AsyncSession, customer_ids: Collection[str], at: datetime, *, make: bool = True
+) -> dict[str, Known]:
     """Lock several at once, in an order that two batches can't block each other with.
 
     With `make` all missing rows are made before the first lock is taken, both in order of id;
     without, those missing are missing in the answer, which saves the insert of all the others.
     """
     ordered = sorted(set(customer_ids))
-    statement = select(Customer).where(col(Customer.id).in_(ordered)).order_by(col(Customer.id))
-    statement = statement.with_for_update().execution_options(populate_existing=True)
     if make:
         await insert_new(session, [_new(each, at) for each in ordered], unique="id")
-    found = {customer.id: customer for customer in await session.scalars(statement)}
+    found = await _lock_ordered(session, ordered)
     if len(found) < len(ordered) and session.get_bind().dialect.name == "sqlite":
         # Nobody else writes meanwhile, so the order does not matter.
         missing = [_new(each, at) for each in ordered if each not in found]
         await insert_new(session, missing, unique="id")
-        found = {customer.id: customer for customer in await session.scalars(statement)}
+        found = await _lock_ordered(session, ordered)
     return found
+
+
+async def load_locked(session: AsyncSession, customer_ids: Collection[str]) -> dict[str, Customer]:
+    """The rows of customers whom this transaction has locked."""
+    if not customer_ids:
+        return {}
+    statement = select(Customer).where(col(Customer.id).in_(set(customer_ids)))
+    found = await session.scalars(statement.execution_options(populate_existing=True))
+    return {customer.id: customer for customer in found}
+
+
+async def write_seen(session: AsyncSession, seen: Iterable[tuple[Known, Known]]) -> None:
+    """Write what `Known.seen` gave for locked customers: pairs of before and after."""
+    changed = [(before, after) for before, after in seen if before != after]
+    if not changed:
+        return
+    # Nearly always only the last activity is new, and that is half as dear.
+    is_all = all(before.is_but_used(after) for before, after in changed)
+    rows = [after.used if is_all else after.times for _, after in changed]
+    connection = await session.connection()
+    await connection.execute(_WRITE_LAST_SEEN if is_all else _WRITE_SEEN, parameters(rows))
 
 
 def record_seen(
@@ -122,6 +285,11 @@ def record_seen(
         customer.context_locale, customer.context_locale_at = locale, at
 
 
+async def _lock_ordered(session: AsyncSession, ordered: list[str]) -> dict[str, Known]:
+    rows = await (await session.connection()).execute(_LOCK_KNOWN, {"ids": ordered})
+    return {row[0]: Known(*row) for row in rows}
+
+
 async def _locked(session: AsyncSession, customer_id: str) -> Customer | None:
     statement = select(Customer).where(col(Customer.id) == customer_id).with_for_update()
     # What this session may have read before it had the lock is stale.
@@ -130,6 +298,10 @@ async def _locked(session: AsyncSession, customer_id: str) -> Customer | None:
 
 def _new(customer_id: str, at: datetime) -> Customer:
     return Customer(id=customer_id, pseudonym=pseudonym(customer_id), created_at=at, updated_at=at)
+
+
+def _later(known: datetime | None, at: datetime | None) -> datetime | None:
+    return at if known is None else known if at is None else max(known, at)
 
 
 def _is_news(known_at: datetime | None, at: datetime) -> bool:

@@ -7,6 +7,7 @@ IMMEDIATE` and the busy timeout are for the other processes. So a transaction mu
 be opened inside another one by the same task: it would wait for itself.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -31,6 +32,11 @@ BUSY_TIMEOUT = timedelta(seconds=10)
 # four cores of a small machine gain nothing, and three processes stay far below
 # PostgreSQL's default of 100 connections.
 _POOL_SIZE = 10
+
+# The driver hears when the server closes a connection. It hears nothing when something between
+# them (a firewall, a proxy) forgets one that lies idle, which takes minutes at the least, so
+# only then the server is asked: asking each time would be a third of all round trips.
+_TRUSTED_FOR = timedelta(seconds=30)
 
 # The drivers this room is written for and tested with.
 _DRIVERS = {
@@ -94,6 +100,16 @@ class Database:
         async with self._reader.connect() as connection:
             return await connection.run_sync(migrating.is_current)
 
+    @asynccontextmanager
+    async def own_connection(self) -> AsyncIterator[Any]:
+        """The driver's own connection, outside of the pool: for what holds one for long."""
+        engine = self._new_engine()
+        try:
+            async with engine.connect() as connection:
+                yield (await connection.get_raw_connection()).driver_connection
+        finally:
+            await engine.dispose()
+
     async def dispose(self) -> None:
         """Close every connection."""
         await self._reader.dispose()
@@ -134,12 +150,34 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:
-    from asyncpg import PostgresError  # not where the store is SQLite
+    engine = create_async_engine(url, json_serializer=json_text, pool_size=_POOL_SIZE)
+    _replace_cut_connections(engine)
+    _translate_refused_connections(engine)
+    return engine
 
-    # A connection that a restart of the server has cut is replaced, not handed out.
-    engine = create_async_engine(
-        url, json_serializer=json_text, pool_size=_POOL_SIZE, pool_pre_ping=True
-    )
+
+def _replace_cut_connections(engine: AsyncEngine) -> None:
+    """Hand out none that was cut, by a restart of the server for instance."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def _checkin(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _checkout(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError("the server closed the connection")
+        now = time.monotonic()
+        if now - record.info.get("idle_since", now) > _TRUSTED_FOR.total_seconds():
+            try:
+                connection.ping()
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise InvalidatePoolError("the connection does not answer") from error
+
+
+def _translate_refused_connections(engine: AsyncEngine) -> None:
+    """Have what the driver raises where nobody answers be one error of ours."""
+    from asyncpg import PostgresError  # not where the store is SQLite
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: Any, options: Any) -> Any:
@@ -150,8 +188,6 @@ def _postgres_engine(url: URL) -> AsyncEngine:
             return dialect.connect(*args, **options)
         except (OSError, PostgresError) as error:
             raise StoreAwayError(str(error) or type(error).__name__) from error
-
-    return engine
 
 
 def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
@@ -183,6 +219,8 @@ def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, one_hop.Connection)
+        driver.begin(begin)
 
     return engine

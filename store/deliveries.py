@@ -6,15 +6,18 @@ one. A `SELECT … FOR UPDATE` that had to wait reads the locked row afresh, but
 to it as they were before: an enrollment that was closed meanwhile would still look open.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, select, true
+from sqlalchemy import bindparam, exists, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
 
+from engine.company import known_traits
 from store.journeys import NEWEST, Published, publication_of
-from store.tables import Customer, Enrollment, Message
+from store.tables import Company, Consent, Customer, Enrollment, Message
 
 # Some kilobytes of definition, which only a start needs.
 _WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[arg-type]
@@ -22,10 +25,13 @@ _WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[ar
 
 _NEWEST = NEWEST.subquery()
 
+_HAS_SPOKEN = exists().where(col(Consent.customer_id) == col(Customer.id))
+
 # Built once: putting it together takes longer than running it.
 _ROWS = (
-    select(Enrollment, Customer, Message, _NEWEST)
+    select(Enrollment, Customer, Message, col(Company.traits), _HAS_SPOKEN, _NEWEST)
     .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
+    .outerjoin(Company, col(Company.id) == col(Customer.company_id))
     .join(_NEWEST, true())  # whoever is enrolled, something was published for them
     .outerjoin(Message, col(Message.key) == bindparam("key"))
     .where(col(Enrollment.id) == bindparam("enrollment_id"))
@@ -36,11 +42,18 @@ _ROWS = (
 
 @dataclass(frozen=True)
 class Rows:
-    """`message` is the row of the key asked for, if there is one."""
+    """`message` is the row of the key asked for, if there is one.
+
+    `traits` are the customer's, with what they have through their company. `has_spoken`:
+    whether the customer ever said anything about being written to. Most never do, and for
+    them there are no consents to read.
+    """
 
     enrollment: Enrollment
     customer: Customer
+    traits: Mapping[str, Any]
     message: Message | None
+    has_spoken: bool
     published: Published
 
 
@@ -50,5 +63,12 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
     row = found.one_or_none()
     if row is None:
         return None
-    enrollment, customer, message, *head = row
-    return Rows(enrollment, customer, message, await publication_of(session, *head))
+    enrollment, customer, message, company, has_spoken, *head = row
+    return Rows(
+        enrollment=enrollment,
+        customer=customer,
+        traits=known_traits(customer.traits, customer.company_id, company),
+        message=message,
+        has_spoken=has_spoken,
+        published=await publication_of(session, *head),
+    )

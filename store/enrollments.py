@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from engine.reasons import Ending
+from store import customers
+from store.database import StoreError
 from store.inserting import insert_new, sql_table
 from store.tables import Enrollment, EnrollmentState
 
@@ -27,8 +29,20 @@ _WITHOUT_START = (
 # Of the most frequent update; through the class it would cost twice as much.
 _TABLE = sql_table(Enrollment)
 
+# Built once, for the same reason. A name of a column would be taken for a value to set.
+_SET_NEXT = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
+    .values(next_step=bindparam("to_step"), next_at=bindparam("due_at"))
+    .returning(_TABLE.c.id)
+)
+
 # What the column holds: 18 digits, four of them decimals.
 _TOO_MUCH = Decimal(10) ** 14
+
+
+class MovedError(StoreError):
+    """An enrollment has another customer than the one who was locked for it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,21 @@ async def insert_all(session: AsyncSession, rows: Sequence[Enrollment]) -> froze
 async def get(session: AsyncSession, enrollment_id: str) -> Enrollment | None:
     """One enrollment, as it is now."""
     return await session.get(Enrollment, enrollment_id, populate_existing=True)
+
+
+async def held(session: AsyncSession, enrollment_id: str) -> Enrollment | None:
+    """One enrollment, its customer locked until the transaction ends; None if it is not there.
+
+    Raises MovedError if its customer was joined with another while we waited: begin anew.
+    """
+    row = await get(session, enrollment_id)
+    if row is None:
+        return None
+    await customers.hold(session, row.customer_id)
+    again = await get(session, enrollment_id)  # or the customer was erased while we waited
+    if again is not None and again.customer_id != row.customer_id:
+        raise MovedError(f"enrollment `{enrollment_id}` has another customer now")
+    return again
 
 
 async def of_customer(session: AsyncSession, customer_id: str) -> list[Enrollment]:
@@ -197,13 +226,8 @@ async def set_next(
 
     An enrollment that the session has read already does not hear of it.
     """
-    changed = await session.scalar(
-        update(_TABLE)
-        .where(_TABLE.c.id == enrollment_id, _TABLE.c.state == EnrollmentState.OPEN)
-        .values(next_step=step, next_at=at)
-        .returning(_TABLE.c.id)
-    )
-    return changed is not None
+    values = {"of_id": enrollment_id, "to_step": step, "due_at": at}
+    return await session.scalar(_SET_NEXT, values) is not None
 
 
 async def pause(session: AsyncSession, enrollment_id: str, at: datetime) -> bool:

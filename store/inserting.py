@@ -5,23 +5,32 @@ one row, and exactly one of them is told that it was theirs.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from sqlalchemy import Table as SqlTable
 from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from store.tables.columns import Table
 
+_Row = TypeVar("_Row", bound=Mapping[str, Any])
+
 
 def insert_into(session: AsyncSession, table: type[Table]) -> postgresql.Insert:
-    """An INSERT that knows `on_conflict_…`, of the session's dialect.
+    """An INSERT that knows `on_conflict_…`, of the session's dialect."""
+    return insert_for(session.get_bind().dialect.name, table)
+
+
+def insert_for(dialect: str, table: type[Table]) -> postgresql.Insert:
+    """The same by the dialect's name, for statements that are built once for each.
 
     The two dialects' inserts have the same methods but no common base, hence the type.
     """
     # Into the table, not the class: SQLAlchemy's bulk insert of objects costs three times as much.
-    if session.get_bind().dialect.name == "sqlite":
+    if dialect == "sqlite":
         return sqlite.insert(sql_table(table))  # type: ignore[return-value]
     return postgresql.insert(sql_table(table))
 
@@ -35,20 +44,23 @@ async def insert_new(
     """
     if not rows:
         return []
-    table = type(rows[0])
-    statement = (
-        insert_into(session, table)
-        .on_conflict_do_nothing(index_elements=[unique])
-        .returning(sql_table(table).c[returning or unique])
-    )
-    # Rows as a parameter list: `.values([...])` renders them one by one, ten times slower.
-    return list(await session.scalars(statement, [values_of(row) for row in rows]))
+    dialect = session.get_bind().dialect.name
+    statement = _insert_new(dialect, type(rows[0]), unique, returning or unique)
+    return list(await session.scalars(statement, parameters([values_of(row) for row in rows])))
+
+
+def parameters(rows: list[_Row]) -> list[_Row] | _Row:
+    """Rows as they are best given to a statement.
+
+    As a parameter list: `.values([...])` renders them one by one, ten times slower. And one
+    row not as a list: that would make SQLAlchemy look for batches.
+    """
+    return rows if len(rows) > 1 else rows[0]
 
 
 def values_of(row: Table) -> Mapping[str, Any]:
     """The row's columns, without a number that the database is to give."""
-    table = sql_table(type(row))
-    values = {column.key: getattr(row, column.key) for column in table.columns}
+    values = {key: getattr(row, key) for key in _column_keys(type(row))}
     if values.get("id", "") is None:
         del values["id"]
     return values
@@ -59,3 +71,16 @@ def sql_table(table: type[Table]) -> SqlTable:
     sql = inspect(table).local_table
     assert isinstance(sql, SqlTable)
     return sql
+
+
+@cache  # putting a statement together takes longer than running it
+def _insert_new(
+    dialect: str, table: type[Table], unique: str, returning: str
+) -> ReturningInsert[tuple[Any]]:
+    ignoring = insert_for(dialect, table).on_conflict_do_nothing(index_elements=[unique])
+    return ignoring.returning(sql_table(table).c[returning])
+
+
+@cache
+def _column_keys(table: type[Table]) -> tuple[str, ...]:
+    return tuple(column.key for column in sql_table(table).columns)

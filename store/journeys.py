@@ -21,7 +21,7 @@ from sqlmodel import col
 from engine.definition import Journey
 from engine.policy import Policy
 from engine.watching import Watched, watched
-from store.inserting import insert_into, values_of
+from store.inserting import insert_into, sql_table, values_of
 from store.tables import JourneyVersion, Publication
 
 _K = TypeVar("_K")
@@ -98,21 +98,16 @@ async def publish(
 
 
 # Of the newest publication, what tells it from others; the rest is read once a process.
+_TABLE = sql_table(Publication).c
 NEWEST = (
-    select(
-        col(Publication.id),
-        col(Publication.at),
-        col(Publication.by),
-        col(Publication.content_hash),
-    )
-    .order_by(col(Publication.id).desc())
-    .limit(1)
+    select(_TABLE.id, _TABLE.at, _TABLE.by, _TABLE.content_hash).order_by(_TABLE.id.desc()).limit(1)
 )
 
 
 async def newest_publication(session: AsyncSession) -> Published | None:
     """What is published now; None if nothing ever was."""
-    row = (await session.execute(NEWEST)).one_or_none()
+    # Not through the session, which takes its time to find out that there is no object in it.
+    row = (await (await session.connection()).execute(NEWEST)).one_or_none()
     return None if row is None else await publication_of(session, *row)
 
 

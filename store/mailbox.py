@@ -4,7 +4,7 @@ The provider's side of the world: nothing here may decide anything about sending
 comes twice is the same mail, as with the providers that honour keys.
 """
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -19,6 +19,11 @@ _WITHOUT_RAW = defer(col(MailboxMail.raw), raiseload=True)  # type: ignore[arg-t
 async def put(session: AsyncSession, mail: MailboxMail) -> bool:
     """Keep a mail; False if one with its key is there already."""
     return bool(await insert_new(session, [mail], unique="key"))
+
+
+async def remove(session: AsyncSession, key: str) -> None:
+    """Keep it no longer, whose customer was erased."""
+    await session.execute(delete(MailboxMail).where(col(MailboxMail.key) == key))
 
 
 async def get(session: AsyncSession, mail_id: int) -> MailboxMail | None:

@@ -6,7 +6,7 @@ stored bytes, which only `get_by_key` reads. `sent` includes `unknown` wherever 
 
 from datetime import datetime
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import String, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -22,6 +22,21 @@ _WITHOUT_BODY = defer(col(Message.body), raiseload=True)  # type: ignore[arg-typ
 # Of the most frequent update; through the class it would cost twice as much, looking for
 # objects in the session to change along.
 _TABLE = sql_table(Message)
+
+# Built once, for the same reason. A name of a column would be taken for a value to set.
+_SETTLE = (
+    update(_TABLE)
+    .where(_TABLE.c.key == bindparam("of_key"), _TABLE.c.decision.is_(None))
+    .values(
+        decision=bindparam("as_decision"),
+        reason=bindparam("for_reason"),
+        sent_at=bindparam("was_sent_at"),
+        provider=func.coalesce(bindparam("by_provider", type_=String), _TABLE.c.provider),
+        provider_message_id=bindparam("under_id"),
+        last_error=func.coalesce(bindparam("with_error", type_=String), _TABLE.c.last_error),
+    )
+    .returning(_TABLE.c.id)
+)
 
 
 async def claim(session: AsyncSession, message: Message) -> bool:
@@ -113,18 +128,16 @@ async def settle(
     error: str | None = None,
 ) -> bool:
     """Settle a claim; False if it is settled already (or was never claimed): the first stays."""
-    statement = update(_TABLE).where(_TABLE.c.key == key, _TABLE.c.decision.is_(None))
-    settled = await session.scalar(
-        statement.values(
-            decision=decision,
-            reason=reason,
-            sent_at=sent_at,
-            provider=func.coalesce(provider, _TABLE.c.provider),
-            provider_message_id=provider_message_id,
-            last_error=func.coalesce(error, _TABLE.c.last_error),
-        ).returning(_TABLE.c.id)
-    )
-    return settled is not None
+    values = {
+        "of_key": key,
+        "as_decision": decision,
+        "for_reason": reason,
+        "was_sent_at": sent_at,
+        "by_provider": provider,
+        "under_id": provider_message_id,
+        "with_error": error,
+    }
+    return await session.scalar(_SETTLE, values) is not None
 
 
 async def resolve_unknown(

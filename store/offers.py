@@ -12,9 +12,10 @@ from store.tables import Offer
 
 async def issue(session: AsyncSession, offer: Offer) -> Offer:
     """Keep the offer of a message; the one already there, if it has one."""
-    await insert_new(session, [offer], unique="message_key")
+    if await insert_new(session, [offer], unique="message_key"):
+        return offer
     kept = await of_message(session, offer.message_key)
-    assert kept is not None  # ours, or that of an attempt before
+    assert kept is not None  # that of an attempt before
     return kept
 
 

@@ -2,12 +2,12 @@
 
 Knows no SQL. Opening a cursor, executing, fetching and closing it are four messages between
 threads in aiosqlite, each dearer than most statements; SQLAlchemy always asks for all four
-in a row, and always fetches everything. So here they are one: a `deliver` of 14 statements
-and four transactions takes 22 hops.
+in a row, and always fetches everything. So here they are one, and the BEGIN of a transaction
+goes along with its first statement.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +21,7 @@ _CHUNK = 64
 async def connect(path: str | Path) -> aiosqlite.Connection:
     """Open the file. What SQLAlchemy calls as its `async_creator`."""
     # SQLAlchemy sets the isolation level from its own thread, hence the second argument.
-    connection = _Connection(partial(sqlite3.connect, path, check_same_thread=False), _CHUNK)
+    connection = Connection(partial(sqlite3.connect, path, check_same_thread=False), _CHUNK)
     # A process that ends without closing its connections must not wait for their threads.
     connection._thread.daemon = True
     return await connection
@@ -30,7 +30,7 @@ async def connect(path: str | Path) -> aiosqlite.Connection:
 class _Cursor:
     """What SQLAlchemy uses of a cursor. Everything is known once `execute` has returned."""
 
-    def __init__(self, connection: "_Connection") -> None:
+    def __init__(self, connection: "Connection") -> None:
         self._connection = connection
         self._rows: list[Any] = []
         self.description: Any = None
@@ -58,9 +58,13 @@ class _Cursor:
         """Nothing is open any more."""
 
     async def _run(self, method: Any, sql: str, parameters: Any) -> Self:
+        begin = self._connection.take_begin()
+
         def whole() -> None:
             cursor = self._connection._conn.cursor()
             try:
+                if begin is not None:
+                    cursor.execute(begin)
                 method(cursor, sql, parameters)
                 self.description = cursor.description
                 self._rows = cursor.fetchall() if cursor.description else []
@@ -72,8 +76,36 @@ class _Cursor:
         return self
 
 
-class _Connection(aiosqlite.Connection):
-    """A connection whose cursors cost nothing to open."""
+class Connection(aiosqlite.Connection):
+    """A connection whose cursors cost nothing to open, nor its transactions to begin."""
+
+    _to_begin: str | None = None
+    _has_begun = False
+
+    def begin(self, sql: str) -> None:
+        """Begin a transaction with the next statement."""
+        self._to_begin = sql
+
+    def take_begin(self) -> str | None:
+        """How the transaction is still to be begun, for the one who is about to."""
+        begin, self._to_begin = self._to_begin, None
+        self._has_begun = self._has_begun or begin is not None
+        return begin
+
+    async def commit(self) -> None:
+        """Keep what was written, if anything was begun."""
+        await self._end(super().commit)
+
+    async def rollback(self) -> None:
+        """Undo what was written; SQLAlchemy asks for it after each commit, too."""
+        await self._end(super().rollback)
 
     def cursor(self) -> Any:
         return _Cursor(self)
+
+    async def _end(self, end: Callable[[], Awaitable[None]]) -> None:
+        self._to_begin = None
+        # What was begun here may still be under way in the thread, so both are asked.
+        if self._has_begun or self.in_transaction:
+            await end()
+            self._has_begun = False

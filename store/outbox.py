@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from engine.keys import erased_customer
+from store import waking
 from store.inserting import values_of
 from store.tables import OutboxKind, OutboxRow
 
@@ -52,6 +54,7 @@ async def append(
     )
     session.add(row)
     await session.flush()
+    await waking.tell(session)
     return row
 
 
@@ -60,6 +63,17 @@ async def append_all(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
     if rows:
         # Without RETURNING: so both drivers send them one after the other, in this order.
         await session.execute(insert(OutboxRow), [values_of(row) for row in rows])
+        await waking.tell(session)
+
+
+async def of_enrollment(session: AsyncSession, enrollment_id: str) -> list[OutboxRow]:
+    """Everything that Temporal hears of an enrollment, in order."""
+    found = await session.scalars(
+        select(OutboxRow)
+        .where(col(OutboxRow.enrollment_id) == enrollment_id)
+        .order_by(col(OutboxRow.id))
+    )
+    return list(found)
 
 
 async def heads(
@@ -88,11 +102,32 @@ async def heads(
 
 
 async def mark_done(session: AsyncSession, row_ids: Collection[int], at: datetime) -> None:
-    """Temporal has heard them."""
+    """Temporal has heard them. Of somebody erased, the workflow's id goes with that."""
+    customer_id, enrollment_id = col(OutboxRow.customer_id), col(OutboxRow.enrollment_id)
     await session.execute(
         update(OutboxRow)
         .where(col(OutboxRow.id).in_(set(row_ids)))
-        .values(done_at=at, leased_until_at=None, attempts=OutboxRow.attempts + 1)
+        .values(
+            done_at=at,
+            leased_until_at=None,
+            attempts=OutboxRow.attempts + 1,
+            enrollment_id=case(
+                (customer_id.startswith(erased_customer("")), None), else_=enrollment_id
+            ),
+        )
+    )
+
+
+async def count_pending(session: AsyncSession, customer_id: str) -> int:
+    """How much Temporal still has to hear about a customer."""
+    counted = select(func.count()).select_from(OutboxRow).where(*_pending())
+    return await session.scalar(counted.where(col(OutboxRow.customer_id) == customer_id)) or 0
+
+
+async def owner(session: AsyncSession, row_id: int) -> str | None:
+    """Whose a row is now; None if it is gone."""
+    return await session.scalar(
+        select(col(OutboxRow.customer_id)).where(col(OutboxRow.id) == row_id)
     )
 
 

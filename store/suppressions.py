@@ -1,14 +1,21 @@
 """Addresses that nothing is sent to, whosever they are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import bindparam, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.addresses import ascii_email
-from store.inserting import insert_into, values_of
+from store.inserting import insert_into, sql_table, values_of
 from store.tables import Suppression
+
+_TABLE = sql_table(Suppression).c
+
+# Built once: putting it together takes longer than running it.
+_AMONG = select(_TABLE.channel, _TABLE.address).where(
+    tuple_(_TABLE.channel, _TABLE.address).in_(bindparam("pairs", expanding=True))
+)
 
 
 def normal_address(address: str) -> str:
@@ -32,6 +39,23 @@ async def add(session: AsyncSession, suppression: Suppression) -> bool:
     return (await session.scalar(statement, values_of(suppression))) is not None
 
 
+async def add_all(session: AsyncSession, rows: Sequence[Suppression]) -> set[tuple[str, str]]:
+    """Suppress addresses in one statement; the (channel, normal address) of those that are new."""
+    if not rows:
+        return set()
+    for row in rows:
+        row.address = normal_address(row.address)
+    # In one order, so that no two batches wait for each other.
+    ordered = sorted(rows, key=lambda row: (row.channel, row.address))
+    statement = (
+        insert_into(session, Suppression)
+        .on_conflict_do_nothing(index_elements=["channel", "address"])
+        .returning(col(Suppression.channel), col(Suppression.address))
+    )
+    added = await session.execute(statement, [values_of(row) for row in ordered])
+    return {(channel, address) for channel, address in added}
+
+
 async def is_suppressed(session: AsyncSession, channel: str, address: str) -> bool:
     """Whether nothing may be sent to this address by this channel."""
     return bool(await suppressed_among(session, [(channel, address)]))
@@ -42,11 +66,7 @@ async def suppressed_among(
 ) -> frozenset[tuple[str, str]]:
     """Those of the (channel, address) pairs, as they were given, that are suppressed."""
     given = {pair: (pair[0], normal_address(pair[1])) for pair in addresses}
-    found = await session.execute(
-        select(col(Suppression.channel), col(Suppression.address)).where(
-            tuple_(col(Suppression.channel), col(Suppression.address)).in_(set(given.values()))
-        )
-    )
+    found = await session.execute(_AMONG, {"pairs": list(set(given.values()))})
     suppressed = {(channel, address) for channel, address in found}
     return frozenset(pair for pair, normal in given.items() if normal in suppressed)
 

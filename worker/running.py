@@ -8,33 +8,20 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.activities import Activities
 from activities.desk import Desk
+from worker.sandbox import sandbox
 from workflows.enrollment import Enrollment
-
-# Our rooms and what they are made of are loaded once, not once a workflow: 77 KB for each one
-# that sleeps in the cache, in place of 210. That switches off the sandbox's guard against
-# clocks in them; the linter guards instead.
-PASSED_THROUGH = (
-    "activities",
-    "annotated_types",
-    "engine",
-    "pydantic",
-    "pydantic_core",
-    "temporalio",
-    "workflows",
-)
 
 # One that is not in the cache is rebuilt from its history whenever it wakes: more than twice
 # the CPU. At 77 KB each this many take 390 MB, which a worker with 1 GB can spare. Those
 # that wake up within minutes of each other should fit; more need more workers.
 MAX_CACHED_WORKFLOWS = 5_000
 
-# `deliver` takes some 15 ms of this process's time and waits for the provider otherwise: 50
-# keep it busy with one that takes half a second, and no more than 50 messages are in the
-# air when a worker dies.
+# A step takes some 14 ms of this process's time, and otherwise its `deliver` waits for the
+# provider: 50 keep it busy with one that takes half a second, and no more than 50 messages
+# are in the air when a worker dies.
 MAX_CONCURRENT_ACTIVITIES = 50
 
 
@@ -56,9 +43,7 @@ def build_worker(
 def worker_settings() -> dict[str, Any]:
     """The settings that were chosen by measuring, as arguments of `Worker`."""
     return {
-        "workflow_runner": SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-        ),
+        "workflow_runner": sandbox(),
         "max_cached_workflows": MAX_CACHED_WORKFLOWS,
         "max_concurrent_activities": MAX_CONCURRENT_ACTIVITIES,
     }

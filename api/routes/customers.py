@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.accept import Said, accept_in
 from api.auth import actor_of
+from api.erasing import ErasureReply, erase
 from api.errors import BadRequestError, NotFoundError
-from api.given import Given, Supporter
+from api.given import Admin, Given, Supporter
 from api.people import zone_now
 from api.replies import CustomerReply
 from api.schemas import SUPPORT_RESPONSES
@@ -79,9 +80,19 @@ async def customer(customer_id: str, services: Given, key: Supporter) -> Custome
         return await _reply(session, customer_id)
 
 
+@router.delete("/{customer_id:path}")
+async def erase_customer(customer_id: str, services: Given, key: Admin) -> ErasureReply:
+    """Erase a customer, under whatever id they are known: it can't be undone.
+
+    Their enrollments end, and profile, events, message bodies and consents are removed. What
+    stays are numbers without a person, and salted hashes by which an import is refused.
+    """
+    return await erase(services, customer_id, actor_of(key))
+
+
 async def _existing(session: AsyncSession, customer_id: str) -> Customer:
     row = await customers.get(session, customer_id)
-    if row is None:
+    if row is None or row.erased_at is not None:
         raise NotFoundError(f"there is no customer `{customer_id}`", code="no_such_customer")
     return row
 

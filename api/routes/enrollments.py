@@ -100,7 +100,8 @@ async def enroll(name: str, order: EnrollOrder, services: Given, key: Supporter)
         properties=order.properties,
     )
     async with services.database.transaction() as session:
-        if await customers.get(session, order.customer_id) is None:
+        known = await customers.get(session, order.customer_id)
+        if known is None or known.erased_at is not None:
             raise NotFoundError(
                 f"there is no customer `{order.customer_id}`: send an `identify` for them first",
                 code="no_such_customer",

@@ -8,7 +8,7 @@ What was refused is kept either way, for whoever wires the app.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,9 @@ import structlog
 from fastapi import APIRouter, Request
 
 from api import auth, schemas
-from api.accept import accept
+from api.accept import Accepted, accept
 from api.bodies import json_object
-from api.errors import BadRequestError, CallsRefusedError, TooLargeError
+from api.errors import BadRequestError, CallsRefusedError, ErasedError, TooLargeError
 from api.given import Given
 from api.keyring import KnownKey
 from api.refusals import RefusedRaw
@@ -135,7 +135,8 @@ async def _take(
     if refused and not calls:
         await services.refusals.keep(rows)
         raise CallsRefusedError(refused[0].message, code=refused[0].code)
-    await accept(services, calls, received_at, refused=rows)
+    accepted = await accept(services, calls, received_at, refused=rows)
+    _check_taken(services, key, accepted, calls)
 
 
 def _rows(
@@ -159,6 +160,23 @@ async def _kept_if_refused(services: Services, key: KnownKey) -> AsyncIterator[N
         now = services.now()
         await services.refusals.keep(services.refusals.admit(key, whole, now, services.wall()))
         raise
+
+
+def _check_taken(
+    services: Services, key: KnownKey, accepted: Accepted, calls: Collection[Call]
+) -> None:
+    """Raise ErasedError if all of them are history of people who were erased.
+
+    Nothing is kept of such a call but that there was one.
+    """
+    if not accepted.erased:
+        return
+    services.metrics.refused(ErasedError.code, len(accepted.erased))
+    _log.warning("refused calls", code=ErasedError.code, calls=len(accepted.erased), key=key.name)
+    if all(call.message_id in accepted.erased for call in calls):
+        raise ErasedError(
+            "whom this is about was erased, and their history is not taken back: leave them out"
+        )
 
 
 async def _authenticated(request: Request, services: Services) -> tuple[KnownKey, dict[str, Any]]:

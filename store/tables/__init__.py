@@ -13,13 +13,13 @@ Rules for whoever edits a table next:
 5. What makes a repeat harmless is a unique column here (`message_id`, `key`, `code`), not a
    check in Python before the insert.
 6. Rows that are history (consents, publications, journey versions, audit log, delivery events)
-   are only ever inserted.
+   are only ever inserted, until their customer is erased.
 7. Whatever belongs to a customer points at `customers`; who writes it has locked that row.
    What the outside world keeps (`mailbox`) and what outlives everything (`audit_log`) does not.
 8. Personal data lives in `customers` (id, traits), `events`, `refused_calls`,
    `consents.wording`, `enrollments` (start_properties), `messages` and `suppressions`, and in
    the mailbox, which imitates the world outside. A new column with some joins the list of
-   what erasing a customer clears.
+   what erasing a customer clears (`store/erasing.py`), and so does one that holds an id.
 """
 
 from store.tables.access import ApiKey, AuditEntry, ConsoleUser

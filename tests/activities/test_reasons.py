@@ -12,7 +12,8 @@ from engine.reasons import Decision, Reason
 from engine.sampling import held_out
 from store import events, suppressions
 from store.database import Database
-from store.tables import Event, EventKind
+from store.events import NewEvent
+from store.tables import EventKind
 from tests.activities.given import (
     BROKEN,
     DAY,
@@ -34,12 +35,13 @@ def not_sent(reason: Reason) -> Settled:
 
 async def happened(office: Office, name: str, **properties: Any) -> None:
     async with office.database.transaction() as session:
-        event = Event(
+        event = NewEvent(
             message_id=f"{name}-1",
             customer_id="c1",
             kind=EventKind.TRACK,
             name=name,
             properties=properties,
+            context={},
             occurred_at=START + timedelta(hours=1),
             received_at=NOW,
         )

@@ -16,7 +16,7 @@ from authoring.scenario_lines import Expected, ExpectedDecision, ExpectedEnding
 from authoring.scenarios import Scenario
 from engine.definition import Journey
 from engine.lines import LifeLine, Line, StepLine
-from engine.player import Stage
+from engine.person import Stage
 from engine.policy import Policy
 from engine.segment import Refused, parse_recorded
 from engine.simulator import simulate

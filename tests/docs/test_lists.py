@@ -8,6 +8,8 @@ import pytest
 from pydantic import BaseModel
 from temporalio import workflow
 
+from api.importing import consents
+from api.importing.rows import RowCode
 from api.metrics import Metrics
 from authoring.policy_file import CHANNELS
 from authoring.scenario_lines import _Get, _Happening
@@ -19,7 +21,6 @@ from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
 from engine.policy import Cap, Policy, Sender, Topic, Webhook
 from engine.reasons import Decision, Ending, Reason
-from engine.segment import RefusalCode
 from rendering.conditions import _WORDS as CONDITION_WORDS
 from rendering.filters import FILTERS, TESTS
 from rendering.sources import FILES, LAYOUT
@@ -30,6 +31,7 @@ from tests.lint.checkout import ROOMS
 from workflows.enrollment import Enrollment
 
 LANGUAGE, REASONS, SETTINGS = "docs/journey-language.md", "docs/reasons.md", "docs/settings.md"
+GOING_LIVE = "docs/going-live.md"
 
 
 def _first(word: str) -> str:
@@ -100,7 +102,8 @@ LISTINGS = [
     _listing(REASONS, "Decisions", "decision", Decision),
     _listing(REASONS, "How an enrollment ends", "ending", Ending),
     _listing(REASONS, "Why she was not enrolled", "reason", NotEnrolled),
-    _listing(REASONS, "Why a call was refused", "code", RefusalCode),
+    _listing(GOING_LIVE, "Consents", "column", consents.COLUMNS),
+    _listing(GOING_LIVE, "What is refused", "code", RowCode),
     _listing(SETTINGS, "Settings", "variable", map(variable, Settings.model_fields)),
     _listing("docs/operations.md", "Steering it", "update", updates()),
     _listing("docs/operations.md", "Metrics", "metric", metrics()),

@@ -11,7 +11,7 @@ from engine.calls import Call, ChangeConsent, EnrollByHand, Identify, Track
 from engine.definition import Journey
 from engine.gate import ConditionFailed
 from engine.lines import LifeLine, Line, StepLine
-from engine.player import Stage
+from engine.person import Stage
 from engine.policy import Policy
 from engine.simulator import simulate
 from tests.engine.enrolled import DAY, HOUR, START, journey, utc

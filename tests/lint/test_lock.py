@@ -1,7 +1,9 @@
-"""The lock file pins everything, with hashes, and names no place to fetch it from."""
+"""The lock files pin everything, with hashes, and name no place to fetch it from."""
 
+import json
 import re
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,8 @@ from tests.lint.checkout import ROOT, project
 _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==\S+( ; .+?)? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 _COMMENT = re.compile(r"^    # +(via )?.*$")
+CLIENTS_FOR_PYTHON = sorted((ROOT / "tests" / "clients" / "python").glob("*.lock"))
+CLIENTS_FOR_NODE = sorted((ROOT / "tests" / "clients" / "node").glob("*/package-lock.json"))
 _HOST = re.compile(r"https?:|://|--(extra-)?index|--find-links|\.(org|com|io|net)\b")
 
 
@@ -27,6 +31,16 @@ def mistakes(lock: str) -> list[str]:
     return found
 
 
+def npm_mistakes(lock: str) -> list[str]:
+    """Every package without a hash, and every one that says where it comes from."""
+    packages: dict[str, dict[str, object]] = json.loads(lock)["packages"]
+    return [
+        name
+        for name, package in packages.items()
+        if name and ("integrity" not in package or "resolved" in package)
+    ]
+
+
 def pins(name: str) -> set[str]:
     """`httpx==0.28.1`, and so on, with the markers."""
     lock = (ROOT / name).read_text(encoding="utf-8")
@@ -37,6 +51,20 @@ def pins(name: str) -> set[str]:
 def test_a_lock_file_pins_with_hashes_and_names_no_host(name: str) -> None:
     assert len(pins(name)) > 20
     assert mistakes((ROOT / name).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", CLIENTS_FOR_PYTHON, ids=lambda path: path.stem)
+def test_so_does_the_lock_file_of_a_client_for_python(path: Path) -> None:
+    assert len(pins(str(path.relative_to(ROOT)))) > 3
+    assert mistakes(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", CLIENTS_FOR_NODE, ids=lambda path: path.parent.name)
+def test_so_does_the_lock_file_of_a_client_for_node(path: Path) -> None:
+    lock = path.read_text(encoding="utf-8")
+    assert npm_mistakes(lock) == []
+    assert npm_mistakes(lock.replace('"integrity": "sha512-', '"checksum": "')) != []
+    assert npm_mistakes(lock.replace('"integrity"', '"resolved": "x", "integrity"')) != []
 
 
 def test_the_image_gets_the_versions_that_the_tests_ran_on() -> None:

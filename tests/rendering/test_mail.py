@@ -1,5 +1,6 @@
 """The bytes of a mail say what was planned, whatever the data, and are always the same."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -122,6 +123,27 @@ def test_the_finished_bytes_are_compared_with_the_plan(monkeypatch: pytest.Monke
         mail(sender_name="é <evil@x.example>,")
 
 
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "x\r\n--{}\r\nContent-Type: text/html\r\n\r\nevil\r\n",
+        "x\r\n--{}--\r\n",
+        "x\n--{}\n\nevil",
+        "--{} \r\n",
+    ],
+)
+def test_another_part_is_found_in_the_finished_bytes(
+    monkeypatch: pytest.MonkeyPatch, evil: str
+) -> None:
+    """Were `=` not encoded, the comparison would still refuse the mail."""
+    monkeypatch.setattr(rendering.mail, "_quoted", str.encode)
+    assert mail(RenderedEmail("s", "<p>fine</p>\r\n", "fine\r\n", "en"))
+    text = evil.format(read(mail()).get_boundary())
+    for email in (RenderedEmail("s", text, "fine", "en"), RenderedEmail("s", "fine", text, "en")):
+        with pytest.raises(MailRefused, match="other parts than planned"):
+            mail(email)
+
+
 _SHARDS = (
     "\r", "\n", "\0", "\u2028", "\ud800", "\x85", "\u202e", "=?utf-8?q?", "?=", "=0d=0a", "=", "?",
     "Bcc: e@x.y", "\r\nBcc: e@x.y", "e@x.example", "<", ">", '"', "\\", ",", ";", ":", "@", "(",
@@ -135,7 +157,8 @@ hostile_text = st.text(max_size=120) | st.lists(st.sampled_from(_SHARDS), max_si
 @example(subject="\ud800", name="=" + "=??=" * 20, text="\ud800", html="\0")
 @example(subject="a" * 300, name="Lee, Ann " * 30, text="", html="")
 @example(subject="é" * 300, name='"É" <e@x.example>, ' * 4, text=".", html=".")
-@example(subject=" ", name=" ", text="--=_", html="\r\r\n")
+@example(subject=" ", name=" ", text="--=_next_part", html="\r\r\n")
+@example(subject="", name="", text="x" * 73 + " \n", html="\t".join(["x" * 74, "", "\n"]))
 def test_hostile_data_never_changes_headers_or_recipients(
     subject: str, name: str, text: str, html: str
 ) -> None:
@@ -148,6 +171,22 @@ def test_hostile_data_never_changes_headers_or_recipients(
     assert [p.get_content_type() for p in message.walk()] == [
         "multipart/alternative", "text/plain", "text/html",
     ]  # fmt: skip
+    parts = finished.partition(b"\r\n\r\n")[2]
+    assert max(map(len, parts.split(b"\r\n"))) <= 76  # RFC 2045, 6.7, rule 5
+
+
+@given(text=hostile_text, html=hostile_text)
+@settings(max_examples=200, deadline=None)
+@example(text="trailing \t\n spaces \n", html="\n\n")
+@example(text="", html="1 = 2\n.\nFrom x\n")
+def test_what_a_part_says_arrives_as_it_is(text: str, html: str) -> None:
+    for part, said in zip(
+        read(mail(RenderedEmail("s", html, text, "en"))).iter_parts(), (text, html), strict=True
+    ):
+        assert isinstance(part, EmailMessage)
+        told = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", re.sub("\r\n?", "\n", said))
+        told = re.sub("[\ud800-\udfff]", "\ufffd", told).removesuffix("\n") + "\n"
+        assert part.get_content() == told.replace("\n", "\r\n")
 
 
 @given(name=st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=60))

@@ -9,7 +9,8 @@ from engine.definition import Journey
 from engine.keys import enrollment_id, message_key
 from engine.policy import Policy
 from store import customers, enrollments, journeys
-from store.tables import Enrollment, Event, EventKind, Message
+from store.events import NewEvent
+from store.tables import Enrollment, EventKind, Message
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -43,10 +44,16 @@ def policy(**changes: Any) -> Policy:
     return Policy.model_validate({**given, **changes})
 
 
-def event(message_id: str, name: str = "app_opened", at: datetime = NOON, **more: Any) -> Event:
+def event(message_id: str, name: str = "app_opened", at: datetime = NOON, **more: Any) -> NewEvent:
     """An event of customer `c1`."""
-    given: dict[str, Any] = {"customer_id": "c1", "kind": EventKind.TRACK, "received_at": at}
-    return Event(message_id=message_id, name=name, occurred_at=at, **{**given, **more})
+    given: dict[str, Any] = {
+        "customer_id": "c1",
+        "kind": EventKind.TRACK,
+        "properties": {},
+        "context": {},
+        "received_at": at,
+    }
+    return NewEvent(message_id=message_id, name=name, occurred_at=at, **{**given, **more})
 
 
 async def a_customer(session: AsyncSession, customer_id: str = "c1") -> None:

@@ -10,7 +10,8 @@ from engine.gate import History
 from store import customers, events
 from store.activity import last_activity
 from store.database import Database
-from store.tables import Event, EventKind
+from store.events import NewEvent
+from store.tables import EventKind
 from tests.store.given import DAY, HOUR, NOON, event, journey
 
 
@@ -58,7 +59,7 @@ async def test_activity_of_another_key_is_passed_over_however_much_there_is(db: 
 
 
 async def _last(
-    db: Database, told: list[Event], key: str | None, **changes: Any
+    db: Database, told: list[NewEvent], key: str | None, **changes: Any
 ) -> datetime | None:
     if key is not None:
         changes["key"] = "cart_id"
@@ -71,4 +72,4 @@ async def _last(
     async with db.reading() as session:
         found = await customers.get(session, "c1")
         assert found is not None
-        return await last_activity(session, found, journey(**changes), key, _paid)
+        return await last_activity(session, found, found.traits, journey(**changes), key, _paid)

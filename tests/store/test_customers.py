@@ -63,7 +63,7 @@ async def test_a_lock_shows_what_was_written_since_the_session_first_read(url: s
         async with theirs.transaction() as other:
             merge_traits(await customers.lock(other, "c1", NOON), {"a": 1}, NOON)
         locked = await customers.lock(session, "c1", NOON)
-        batch = await customers.lock_many(session, ["c1"], NOON)
+        batch = await customers.load_locked(session, ["c1"])
     await ours.dispose()
     await theirs.dispose()
     # One row is one object in a session, and it must not be as it was at the first look.
@@ -76,14 +76,14 @@ async def test_batches_that_lock_the_same_customers_never_block_each_other(url: 
     stores = [Database(url) for _ in range(4)]
     everyone = [f"c{n}" for n in range(200)]
     async with stores[0].transaction() as session:
-        await customers.lock_many(session, everyone[::2], NOON)
+        await customers.lock_known(session, everyone[::2], NOON)
 
     async def lock_all(turn: int) -> set[str]:
         ids = everyone[turn:] + everyone[:turn]
         if turn % 2:
             ids.reverse()
         async with stores[turn % 4].transaction() as session:
-            return set(await customers.lock_many(session, [*ids, ids[0]], NOON))
+            return set(await customers.lock_known(session, [*ids, ids[0]], NOON))
 
     locked = await asyncio.gather(*(lock_all(turn) for turn in range(12)))
     for store in stores:
@@ -93,7 +93,7 @@ async def test_batches_that_lock_the_same_customers_never_block_each_other(url: 
 
 async def test_locking_nobody_is_allowed(db: Database) -> None:
     async with db.transaction() as session:
-        assert await customers.lock_many(session, [], NOON) == {}
+        assert await customers.lock_known(session, [], NOON) == {}
 
 
 async def test_traits_survive_the_transaction(db: Database) -> None:

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import (
+    AsyncAdapt_asyncpg_connection,
+    AsyncAdapt_asyncpg_dbapi,
+)
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from store import customers, enrollments
+from store import database as database_module
 from store.database import Database, DatabaseUrlError
 from store.tables import Customer, Enrollment
 from store.traits import merge_traits
@@ -77,6 +82,54 @@ async def test_a_statement_cancelled_midway_blocks_nobody(db: Database) -> None:
         await a_customer(session, "after")
         kept = {customer.id for customer in await customers.recent(session)}
     assert kept >= done | {"after"}
+
+
+async def test_a_connection_that_the_server_cut_is_replaced(db: Database) -> None:
+    """As after its restart: whoever comes next notices nothing."""
+    if db.is_sqlite:
+        pytest.skip("there is no server")
+    async with asyncio.TaskGroup() as group:  # several, none of which may be handed out
+        for _ in range(3):
+            group.create_task(_backend(db))
+    async with db.transaction() as session:
+        cut = await session.scalar(
+            text(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    assert cut == 2
+    await asyncio.sleep(0.1)  # until the driver has heard of it
+    async with asyncio.TaskGroup() as group:
+        after = [group.create_task(_backend(db)) for _ in range(3)]
+    assert len({each.result() for each in after}) == 3  # all of them were served
+
+
+async def test_a_connection_that_lay_idle_is_asked_before_it_is_used(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if db.is_sqlite:
+        pytest.skip("there is no server")
+    asked: list[int] = []
+
+    def silent(connection: AsyncAdapt_asyncpg_connection) -> None:
+        asked.append(connection.driver_connection.get_server_pid())
+        raise AsyncAdapt_asyncpg_dbapi.InterfaceError("no answer")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(AsyncAdapt_asyncpg_connection, "ping", silent)
+    first = await _backend(db)
+    assert await _backend(db) == first
+    assert asked == []
+    monkeypatch.setattr(database_module, "_TRUSTED_FOR", timedelta(0))
+    assert await _backend(db) != first
+    assert asked == [first]
+
+
+async def _backend(db: Database) -> int:
+    """Which process of the server has served us, for so long that others need another."""
+    async with db.transaction() as session:
+        pid: int = await session.scalar(text("SELECT pg_backend_pid() FROM pg_sleep(0.1)"))
+    return pid
 
 
 async def test_rows_stay_readable_after_the_transaction(db: Database) -> None:

@@ -1,11 +1,12 @@
 """Events are accepted once, counted once, and found again."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from store import events
 from store.database import Database
-from store.events import EventFilter, EventPlace
+from store.events import EventFilter, EventPlace, NewEvent
 from store.tables import Event, EventKind, EventStats
 from tests.store.given import DAY, HOUR, NOON, a_customer, event
 
@@ -57,8 +58,7 @@ async def test_statistics_know_first_and_last_whatever_the_order(db: Database) -
 
 
 async def test_calls_without_a_name_have_no_statistics(db: Database) -> None:
-    told = event("e1", kind=EventKind.IDENTIFY)
-    told.name = None
+    told = replace(event("e1", kind=EventKind.IDENTIFY), name=None)
     assert await _accept(db, told) == {"e1"}
     async with db.reading() as session:
         assert [kept.kind for kept in await events.recent(session, "c1")] == [EventKind.IDENTIFY]
@@ -182,7 +182,7 @@ async def test_page_after_page_of_what_came_in_shows_each_once(db: Database) -> 
     assert len(seen) == 13
 
 
-async def _accept(db: Database, *told: Event) -> frozenset[str]:
+async def _accept(db: Database, *told: NewEvent) -> frozenset[str]:
     async with db.transaction() as session:
         await a_customer(session)
         return await events.accept(session, told)

@@ -1,11 +1,12 @@
 """SQLite in one hop a statement answers as SQLite does."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from store import one_hop
 from store.database import Database
@@ -63,3 +64,65 @@ async def test_a_statement_is_one_hop(tmp_path: Path, monkeypatch: pytest.Monkey
     await cursor.close()
     assert len(hops) == 1
     await connection.close()
+
+
+async def test_a_transaction_begins_with_its_first_statement(sqlite: Database) -> None:
+    hops: list[object] = []
+    async with sqlite.transaction() as session:
+        raw = await (await session.connection()).get_raw_connection()
+        driver: Any = raw.driver_connection
+        hop = driver._execute
+
+        async def counted(function: object, *args: object) -> object:
+            hops.append(function)
+            return await hop(function, *args)
+
+        driver._execute = counted
+        assert not driver.in_transaction
+        await session.execute(text("SELECT 1"))
+        assert driver.in_transaction
+    assert not driver.in_transaction
+    assert len(hops) == 2  # the statement, and the end
+    await sqlite.dispose()
+
+
+async def test_a_transaction_without_statements_leaves_nothing_behind(sqlite: Database) -> None:
+    async with sqlite.transaction() as session:
+        raw = await (await session.connection()).get_raw_connection()
+        driver: Any = raw.driver_connection
+    assert driver.take_begin() is None
+    assert not driver.in_transaction
+    await sqlite.dispose()
+
+
+async def test_a_statement_cancelled_before_it_runs_leaves_no_transaction(
+    sqlite: Database,
+) -> None:
+    async def write() -> None:
+        async with sqlite.transaction() as session:
+            await session.execute(text("INSERT INTO things VALUES (1, 'one')"))
+
+    for turns in range(12):  # cut off at ever later points
+        writing = asyncio.create_task(write())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait([writing])
+        async with sqlite.transaction() as session:
+            await session.execute(text("DELETE FROM things"))
+    await sqlite.dispose()
+
+
+async def test_only_one_transaction_writes_at_a_time(sqlite: Database) -> None:
+    """The lock is taken with the first statement, even if that only reads."""
+    other = Database(str(sqlite.url))
+    async with sqlite.transaction() as session:
+        await session.execute(text("SELECT 1"))
+        async with other._writer.connect() as waiting:
+            raw = await waiting.get_raw_connection()
+            driver: Any = raw.driver_connection
+            await driver.execute("PRAGMA busy_timeout = 0")
+            with pytest.raises(OperationalError, match="locked"):
+                await waiting.execute(text("SELECT 1"))
+    await other.dispose()
+    await sqlite.dispose()

@@ -14,14 +14,13 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from engine.definition import Journey
 from engine.enrollment import Facts, Outcome, Settled, Start
 from engine.machine import Machine
 from engine.orders import DeliverOrder, DeliverResult, EnrollmentInput, Next, Report
 from engine.reasons import Decision
-from worker.running import PASSED_THROUGH
+from worker.sandbox import sandbox
 from workflows.enrollment import Enrollment
 
 TASK_QUEUE = "stage"
@@ -123,15 +122,12 @@ def enrollment_input(
 async def on_stage(client: Client, script: Script = always_sent) -> AsyncIterator[Stage]:
     """A stage with its worker running."""
     stage = Stage(client, script)
-    runner = SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    )
     async with Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[Enrollment],
         activities=[stage.deliver, stage.record],
-        workflow_runner=runner,
+        workflow_runner=sandbox(),
     ):
         yield stage
 

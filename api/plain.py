@@ -1,0 +1,58 @@
+"""The calls that concern no journey and say nothing new: most of all, so they are cheap.
+
+Decides which those are, by what was locked and without reading a trait. The one surprising
+fact: a customer of whom one call is not plain is taken the long way with all of them, so that
+nobody's calls are taken out of their order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.reach import Locked
+from engine.calls import Call, Track
+from engine.localtime import zone
+from engine.watching import Watched
+from store import customers
+from store.customers import Known
+
+
+def concerned_by(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
+    """The ids of those of whom more must be known than `Known` tells."""
+    concerned = set(locked.members)
+    for call in calls:
+        if call.formerly or not _is_plain(call, locked.known[call.customer_id], watched):
+            concerned.update((call.customer_id, *call.formerly))
+    return frozenset(concerned)
+
+
+async def write_plain(
+    session: AsyncSession, locked: Locked, fresh: Mapping[str, Sequence[Call]]
+) -> None:
+    """Note that plain customers were seen, by calls that are no repeats."""
+    seen: list[tuple[Known, Known]] = []
+    for customer_id, calls in fresh.items():
+        if customer_id in locked.rows:
+            continue
+        before = known = locked.known[customer_id]
+        for call in calls:
+            assert isinstance(call, Track)  # or it would not be plain
+            known = known.seen(
+                call.at, timezone=call.timezone is not None, locale=call.locale is not None
+            )
+        seen.append((before, known))
+    await customers.write_seen(session, seen)
+
+
+def _is_plain(call: Call, known: Known, watched: Watched) -> bool:
+    return (
+        isinstance(call, Track)
+        and call.event not in watched.events
+        and not call.clamped
+        and not call.historical  # what was erased is asked for
+        and known.first_seen_at is not None
+        and known.merged_into is None
+        and call.timezone in (None, known.context_timezone)
+        and call.locale in (None, known.context_locale)
+        and (call.timezone is None or zone(call.timezone) is not None)  # else it is flagged
+    )
