@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError
+from api.intake import Intake
 from api.routes import browser, customers, enrollments, health, ingest, links, pages
 from api.services import Services
 from api.showing import page
@@ -55,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,  # a redirected POST loses its body
     )
     app.state.services = services
+    app.state.intake = Intake(services)
     app.state.dispatcher_state = runner.state
     for router in (ingest, browser, customers, enrollments, health, links, pages):
         app.include_router(router.router)

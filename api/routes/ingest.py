@@ -14,14 +14,15 @@ import structlog
 from fastapi import APIRouter, Request
 
 from api import auth, schemas
-from api.accept import Accepted, accept
+from api.accept import Accepted
 from api.bodies import json_object
 from api.errors import BadRequestError, ErasedError, TooLargeError
 from api.given import Given
+from api.intake import Intake
 from api.keyring import KnownKey
 from api.scopes import Scope
 from api.services import Services
-from engine.calls import Call
+from engine.calls import SegmentCall
 from engine.segment import Refused, parse_call
 
 router = APIRouter(tags=["Events in"], prefix="/v1")
@@ -88,7 +89,7 @@ async def _many(request: Request, services: Services, *, historical: bool) -> di
         _log.warning("refused an event of a batch", code=each.code, message=each.message)
     if refused and not calls:
         raise BadRequestError(refused[0].message, code=refused[0].code)
-    _check_taken(await accept(services, calls, received_at), calls)
+    _check_taken(await _intake(request).take(calls), calls)
     return _SUCCESS
 
 
@@ -118,18 +119,24 @@ async def _one(request: Request, services: Services, kind: str) -> dict[str, boo
     call = parse_call({**body, "type": kind}, received_at)
     if isinstance(call, Refused):
         raise BadRequestError(call.message, code=call.code)
-    _check_taken(await accept(services, [call], received_at), [call])
+    _check_taken(await _intake(request).take([call]), [call])
     return _SUCCESS
 
 
-def _check_taken(accepted: Accepted, calls: Collection[Call]) -> None:
+def _intake(request: Request) -> Intake:
+    """The one of this application."""
+    intake = request.app.state.intake
+    assert isinstance(intake, Intake)
+    return intake
+
+
+def _check_taken(accepted: Accepted, calls: Collection[SegmentCall]) -> None:
     """Raise ErasedError if all of them are history of people who were erased."""
-    if not accepted.erased:
+    erased = [call for call in calls if call.message_id in accepted.erased]
+    if not erased:
         return
-    _log.warning(
-        "refused history of somebody erased", code=ErasedError.code, calls=len(accepted.erased)
-    )
-    if all(call.message_id in accepted.erased for call in calls):
+    _log.warning("refused history of somebody erased", code=ErasedError.code, calls=len(erased))
+    if len(erased) == len(calls):
         raise ErasedError(
             "whom this is about was erased, and their history is not taken back: leave them out"
         )
@@ -157,8 +164,8 @@ def _write_key(body: dict[str, Any]) -> str | None:
 
 def _read(
     raws: Iterable[Any], received_at: datetime, sent_at: object, historical: bool
-) -> tuple[list[Call], list[Refused]]:
-    calls: list[Call] = []
+) -> tuple[list[SegmentCall], list[Refused]]:
+    calls: list[SegmentCall] = []
     refused: list[Refused] = []
     for raw in raws:
         match parse_call(raw, received_at, sent_at, historical=historical):
