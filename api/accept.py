@@ -14,55 +14,30 @@ The one surprising fact: a batch is taken in the order in which things happened,
 customer, not in the order in which it lists them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, assert_never
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.by_hand import enroll_by_hand
 from api.carrying import Carrier
-from api.colleagues import join_company, tell_colleagues
+from api.event_rows import event_rows
 from api.joining import join_all
-from api.people import Person, people
+from api.people import people
 from api.plain import concerned_by, write_plain
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.refusals import keep_with
 from api.returning import NamesErasedError, come_back, recognise
 from api.services import Services
+from api.taking import Sayings, how_said, take
 from engine.calls import (
-    Alias,
     Call,
-    ChangeConsent,
     EnrollByHand,
-    Group,
-    Identify,
-    SegmentCall,
     Track,
 )
-from engine.disposition import Flag
-from engine.events import BuiltInEvent
-from engine.routing import route_identify
 from engine.watching import Watched
-from store import consents, customers, events, journeys
-from store.events import NewEvent
-from store.tables import Consent, ConsentState, Customer, EventKind, RefusedCall
-from store.traits import merge_traits
-
-
-@dataclass(frozen=True)
-class Said:
-    """How consent was given or withdrawn: where, by whom (None: the customer), in what words."""
-
-    source: str = "api"
-    actor: str | None = None
-    wording: str | None = None
-    basis: str | None = None
-
-
-# For all the calls of a request, or for each by its message id.
-Sayings = Said | Mapping[str, Said]
+from store import events, journeys
+from store.tables import Customer, RefusedCall
 
 
 @dataclass(frozen=True)
@@ -156,7 +131,7 @@ async def _accept(
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
     mine = [_as_named(call, locked) for call in calls]
-    new = await events.accept(session, list(_event_rows(mine, received_at)))
+    new = await events.accept(session, list(event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
     await write_plain(session, locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
@@ -166,7 +141,7 @@ async def _accept(
     for customer_id, found in theirs.items():
         person = known[customer_id]
         for call in sorted(found, key=lambda call: call.at):
-            await _take(carrier, person, call, _how_said(said, call))
+            await take(carrier, person, call, how_said(said, call))
             person.waiting.discard(call.message_id)
     await carrier.write()
     return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
@@ -210,155 +185,3 @@ def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
             left.discard(call.message_id)
         fresh.setdefault(call.customer_id, []).append(call)
     return fresh
-
-
-def _how_said(said: Sayings | None, call: Call) -> Said:
-    if isinstance(said, Mapping):
-        return said.get(call.message_id, Said())
-    return said or Said()
-
-
-async def _take(carrier: Carrier, person: Person, call: Call, said: Said) -> None:
-    match call:
-        case ChangeConsent():
-            await _change_consent(carrier, person, call, said)
-        case EnrollByHand():
-            await enroll_by_hand(carrier, person, call)
-        case _:
-            await _segment_call(carrier, person, call)
-
-
-async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> None:
-    before = person.profile()
-    if isinstance(call, Identify):
-        merge_traits(person.row, call.traits, call.at)
-    customers.record_seen(
-        person.row,
-        call.at,
-        activity=isinstance(call, Track),
-        timezone=call.timezone,
-        locale=call.locale,
-    )
-    person.row.updated_at = carrier.services.wall()
-    _flag(carrier, person, call)
-    if isinstance(call, Identify) or before.zone != person.profile().zone:
-        effects = route_identify(call, before, person.profile(), person.enrolled)
-        await carrier.carry_out(person, call, effects)
-    await _created(carrier, person, call)
-    match call:
-        case Track():
-            await carrier.route(person, call)
-            await tell_colleagues(carrier, person, call)
-        case Group():
-            await join_company(carrier, person, call)
-        case Identify() | Alias():
-            pass
-        case _:
-            assert_never(call)
-
-
-async def _change_consent(
-    carrier: Carrier, person: Person, call: ChangeConsent, said: Said
-) -> None:
-    customers.record_seen(person.row, call.at, activity=False)
-    person.row.updated_at = carrier.services.wall()
-    await consents.append(
-        carrier.session,
-        Consent(
-            customer_id=call.customer_id,
-            channel=call.channel,
-            topic=call.topic,
-            state=ConsentState.SUBSCRIBED if call.subscribed else ConsentState.UNSUBSCRIBED,
-            basis=said.basis,
-            source=said.source,
-            wording=said.wording,
-            at=call.at,
-            actor=said.actor,
-        ),
-    )
-    await _created(carrier, person, call)
-    await carrier.route(person, _consent_event(call))
-
-
-async def _created(carrier: Carrier, person: Person, first: SegmentCall | ChangeConsent) -> None:
-    """`customer.created`, with the first call of any kind from somebody who is known."""
-    if not person.is_unseen or person.is_anonymous:
-        return
-    person.is_unseen = False
-    created = Track(
-        customer_id=first.customer_id,
-        at=first.at,
-        message_id=f"{BuiltInEvent.CUSTOMER_CREATED}:{first.message_id}",
-        event=BuiltInEvent.CUSTOMER_CREATED,
-        kind=EventKind.SYSTEM,
-        historical=first.historical,
-    )
-    carrier.writing.add_event(_event_row(created, carrier.received_at))
-    await carrier.route(person, created)
-
-
-def _flag(carrier: Carrier, person: Person, call: SegmentCall) -> None:
-    """What is odd about the call."""
-    if call.clamped:
-        carrier.flag(call, Flag.CLAMPED)
-    names_zone = call.timezone is not None or (
-        isinstance(call, Identify) and "timezone" in call.traits
-    )
-    if names_zone and person.zone_is_unknown:
-        carrier.flag(call, Flag.UNKNOWN_ZONE)
-
-
-def _consent_event(call: ChangeConsent) -> Track:
-    event = BuiltInEvent.CONSENT_GIVEN if call.subscribed else BuiltInEvent.CONSENT_WITHDRAWN
-    return Track(
-        customer_id=call.customer_id,
-        at=call.at,
-        message_id=call.message_id,
-        event=event,
-        properties={"topic": call.topic, "channel": call.channel},
-        kind=EventKind.SYSTEM,
-        historical=call.historical,
-    )
-
-
-def _event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[NewEvent]:
-    for call in calls:
-        match call:
-            case ChangeConsent():
-                yield _event_row(_consent_event(call), received_at)
-            case EnrollByHand():
-                pass  # the enrollment itself is its record, with the audit log
-            case _:
-                yield _event_row(call, received_at)
-
-
-def _event_row(call: SegmentCall, received_at: datetime) -> NewEvent:
-    kind, name, properties, more = _content(call)
-    context = {"timezone": call.timezone, "locale": call.locale, **more}
-    return NewEvent(
-        message_id=call.message_id,
-        customer_id=call.customer_id,
-        kind=kind,
-        name=name,
-        properties=properties,
-        context={key: value for key, value in context.items() if value is not None},
-        occurred_at=call.at,
-        received_at=received_at,
-    )
-
-
-def _content(
-    call: SegmentCall,
-) -> tuple[EventKind, str | None, Mapping[str, Any], Mapping[str, str]]:
-    """Kind, name, properties, and what else belongs to the context."""
-    match call:
-        case Identify():
-            return EventKind.IDENTIFY, None, call.traits, {}
-        case Track():
-            return EventKind(call.kind), call.event, call.properties, {}
-        case Group():
-            return EventKind.GROUP, None, call.traits, {"groupId": call.company_id}
-        case Alias():
-            return EventKind.ALIAS, None, {}, {"previousId": call.formerly[0]}
-        case _:
-            assert_never(call)

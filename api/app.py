@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError, CallsRefusedError, ErasedError, kind_of
+from api.intake import Intake
 from api.pruning import pruning
 from api.routes import (
     browser,
@@ -86,6 +87,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,  # a redirected POST loses its body
     )
     app.state.services = services
+    app.state.intake = Intake(services)
     app.state.dispatcher_state = runner.state
     app.add_middleware(browser.OpenToBrowsers)
     app.add_middleware(Timing, metrics=services.metrics)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from api.accept import Accepted, accept
 from api.services import Services
 from engine.calls import SegmentCall
+from store.tables import RefusedCall
 
 # Of one transaction: as much as the largest request may bring. More would make the first
 # of them wait for the last.
@@ -23,6 +24,7 @@ _MOST_CALLS = 2_500
 @dataclass(frozen=True)
 class _Handed:
     calls: Sequence[SegmentCall]
+    refused: Sequence[RefusedCall]
     answer: asyncio.Future[Accepted]
 
 
@@ -34,12 +36,15 @@ class Intake:
         self._waiting: list[_Handed] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def take(self, calls: Sequence[SegmentCall]) -> Accepted:
+    async def take(
+        self, calls: Sequence[SegmentCall], refused: Sequence[RefusedCall] = ()
+    ) -> Accepted:
         """Have calls stored; returns once they are. Raises what `accept` raises.
 
-        What is answered is told of everything that was written together.
+        `refused` is what else was in the request, and is kept with them. What is answered is
+        told of everything that was written together.
         """
-        handed = _Handed(calls, asyncio.get_running_loop().create_future())
+        handed = _Handed(calls, refused, asyncio.get_running_loop().create_future())
         self._waiting.append(handed)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all(), name="intake")
@@ -67,7 +72,9 @@ class Intake:
     async def _write(self, together: Sequence[_Handed]) -> None:
         try:
             calls = [call for handed in together for call in handed.calls]
-            accepted = await accept(self._services, calls, self._services.now())
+            refused = [row for handed in together for row in handed.refused]
+            now = self._services.now()
+            accepted = await accept(self._services, calls, now, refused=refused)
         except Exception as error:
             if len(together) == 1:
                 _fail(together[0], error)

@@ -8,13 +8,14 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import deciding, delivering, memory, throughput, worker_settings
+from benchmarks import deciding, delivering, ingesting, memory, throughput, worker_settings
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "throughput": throughput.run,
     "memory": memory.run,
     "delivering": delivering.run,
     "deciding": deciding.run,
+    "ingesting": ingesting.run,
     "worker-settings": worker_settings.run,
 }
 

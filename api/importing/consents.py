@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.accept import Said, accept_in
+from api.accept import accept_in
 from api.errors import ConflictError
 from api.importing.rows import (
     ERASED,
@@ -28,6 +28,7 @@ from api.importing.rows import (
     time_of,
 )
 from api.services import Services
+from api.taking import Said
 from authoring.policy_file import CHANNELS
 from engine.calls import ChangeConsent
 from engine.keys import is_anonymous

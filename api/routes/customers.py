@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.accept import Said, accept_in
+from api.accept import accept_in
 from api.auth import actor_of
 from api.erasing import ErasureReply, erase
 from api.errors import BadRequestError, NotFoundError
@@ -14,6 +14,7 @@ from api.given import Admin, Given, Supporter
 from api.people import zone_now
 from api.replies import CustomerReply
 from api.schemas import SUPPORT_RESPONSES
+from api.taking import Said
 from engine.calls import ChangeConsent
 from store import audit, consents, customers, enrollments, journeys, messages
 from store.tables import AuditEntry, Customer

@@ -17,16 +17,17 @@ import structlog
 from fastapi import APIRouter, Request
 
 from api import auth, schemas
-from api.accept import Accepted, accept
+from api.accept import Accepted
 from api.bodies import json_object
 from api.errors import BadRequestError, CallsRefusedError, ErasedError, TooLargeError
 from api.given import Given
+from api.intake import Intake
 from api.keyring import KnownKey
 from api.refusals import RefusedRaw
 from api.scopes import Scope
 from api.services import Services
 from api.timing import INGEST_TAG
-from engine.calls import Call
+from engine.calls import SegmentCall
 from engine.segment import Refused, parse_call
 from store.tables import RefusedCall
 
@@ -91,7 +92,7 @@ async def _many(request: Request, services: Services, *, historical: bool) -> di
     services.limits.take_rest(key, len(raws) - 1, services.wall())
     received_at = services.now()
     calls, refused = _read(raws, received_at, body.get("sentAt"), historical)
-    await _take(services, key, received_at, calls, refused)
+    await _take(request, services, key, received_at, calls, refused)
     return _SUCCESS
 
 
@@ -119,15 +120,16 @@ async def _one(request: Request, services: Services, kind: str) -> dict[str, boo
     key, body = await _authenticated(request, services)
     received_at = services.now()
     calls, refused = _read([{**body, "type": kind}], received_at, None, historical=False)
-    await _take(services, key, received_at, calls, refused)
+    await _take(request, services, key, received_at, calls, refused)
     return _SUCCESS
 
 
 async def _take(
+    request: Request,
     services: Services,
     key: KnownKey,
     received_at: datetime,
-    calls: Sequence[Call],
+    calls: Sequence[SegmentCall],
     refused: Sequence[RefusedRaw],
 ) -> None:
     """Accept the calls, and keep those refused. Raises CallsRefusedError if there is no other."""
@@ -135,7 +137,7 @@ async def _take(
     if refused and not calls:
         await services.refusals.keep(rows)
         raise CallsRefusedError(refused[0].message, code=refused[0].code)
-    accepted = await accept(services, calls, received_at, refused=rows)
+    accepted = await _intake(request).take(calls, rows)
     _check_taken(services, key, accepted, calls)
 
 
@@ -162,18 +164,26 @@ async def _kept_if_refused(services: Services, key: KnownKey) -> AsyncIterator[N
         raise
 
 
+def _intake(request: Request) -> Intake:
+    """The one of this application."""
+    intake = request.app.state.intake
+    assert isinstance(intake, Intake)
+    return intake
+
+
 def _check_taken(
-    services: Services, key: KnownKey, accepted: Accepted, calls: Collection[Call]
+    services: Services, key: KnownKey, accepted: Accepted, calls: Collection[SegmentCall]
 ) -> None:
     """Raise ErasedError if all of them are history of people who were erased.
 
     Nothing is kept of such a call but that there was one.
     """
-    if not accepted.erased:
+    erased = [call for call in calls if call.message_id in accepted.erased]
+    if not erased:
         return
-    services.metrics.refused(ErasedError.code, len(accepted.erased))
-    _log.warning("refused calls", code=ErasedError.code, calls=len(accepted.erased), key=key.name)
-    if all(call.message_id in accepted.erased for call in calls):
+    services.metrics.refused(ErasedError.code, len(erased))
+    _log.warning("refused calls", code=ErasedError.code, calls=len(erased), key=key.name)
+    if len(erased) == len(calls):
         raise ErasedError(
             "whom this is about was erased, and their history is not taken back: leave them out"
         )
@@ -202,8 +212,8 @@ def _write_key(body: dict[str, Any]) -> str | None:
 
 def _read(
     raws: Iterable[Any], received_at: datetime, sent_at: object, historical: bool
-) -> tuple[list[Call], list[RefusedRaw]]:
-    calls: list[Call] = []
+) -> tuple[list[SegmentCall], list[RefusedRaw]]:
+    calls: list[SegmentCall] = []
     refused: list[RefusedRaw] = []
     for raw in raws:
         match parse_call(raw, received_at, sent_at, historical=historical):

@@ -13,11 +13,12 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from api.accept import Said, accept
+from api.accept import accept
 from api.bodies import raw_body
 from api.given import Given
 from api.services import Services
 from api.showing import page
+from api.taking import Said
 from api.words import UnsubscribeWords, unsubscribe_words
 from engine.calls import ChangeConsent
 from rendering.links import BadLinkError, Unsubscribe, UnsubscribeLinks

@@ -17,8 +17,9 @@ import structlog
 from sqlalchemy import text
 from temporalio.service import RPCStatusCode
 
+from api import intake
 from api.dispatcher import Dispatcher
-from api.routes import customers, ingest
+from api.routes import customers
 from api.scopes import ALL_SCOPES
 from api.services import Services
 from settings import LogFormat
@@ -129,7 +130,7 @@ async def _crashing(client: httpx.AsyncClient) -> None:
         except KeyError as error:
             raise ValueError(f"{MAIL} has no {PLAN}: {given!r}") from error
 
-    cast(Any, ingest).accept = crash
+    cast(Any, intake).accept = crash
     cast(Any, customers).enrollments = None
     await client.post("/v1/track", json=_call(messageId=f"{MESSAGE}-crash"))
     await client.get(f"/v1/customers/{WHO}")

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from api.accept import Said, accept
+from api.accept import accept
 from api.services import Services
+from api.taking import Said
 from engine.calls import Alias, ChangeConsent, Group
 from engine.keys import anonymous_customer, message_key
 from engine.reasons import Decision

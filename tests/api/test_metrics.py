@@ -173,7 +173,7 @@ async def test_a_request_that_met_a_bug_counts_as_one(
     async def bug(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("api.routes.ingest.accept", bug)
+    monkeypatch.setattr("api.intake.accept", bug)
     transport = httpx.ASGITransport(app=create_app(services), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://x.test") as client:
         client.headers.update(bearer(key))

@@ -79,6 +79,19 @@ def _and_then(fail: Any) -> Any:
     return both
 
 
+async def test_those_of_requests_that_are_written_together_are_each_kept_once(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    batches = [[call("", messageId=f"m{n}"), call("fine")] for n in range(10)]
+    answers = await asyncio.gather(
+        *(client.post("/v1/batch", json={"batch": batch}) for batch in batches)
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(row.message_id or "" for row in await kept(services)) == [
+        f"m{n}" for n in range(10)
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

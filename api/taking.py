@@ -1,0 +1,143 @@
+"""One call of one customer: what it changes about them, and what that does to their journeys.
+
+Decides the order within a call: traits and zone first, then that the customer is new, then the
+event itself. What an event does is routing's to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from api.by_hand import enroll_by_hand
+from api.carrying import Carrier
+from api.colleagues import join_company, tell_colleagues
+from api.event_rows import consent_event, event_row
+from api.people import Person
+from engine.calls import (
+    Alias,
+    Call,
+    ChangeConsent,
+    EnrollByHand,
+    Group,
+    Identify,
+    SegmentCall,
+    Track,
+)
+from engine.disposition import Flag
+from engine.events import BuiltInEvent
+from engine.routing import route_identify
+from store import consents, customers
+from store.tables import Consent, ConsentState, EventKind
+from store.traits import merge_traits
+
+
+@dataclass(frozen=True)
+class Said:
+    """How consent was given or withdrawn: where, by whom (None: the customer), in what words."""
+
+    source: str = "api"
+    actor: str | None = None
+    wording: str | None = None
+    basis: str | None = None
+
+
+# For all the calls of a request, or for each by its message id.
+Sayings = Said | Mapping[str, Said]
+
+
+def how_said(said: Sayings | None, call: Call) -> Said:
+    """How this call was said."""
+    if isinstance(said, Mapping):
+        return said.get(call.message_id, Said())
+    return said or Said()
+
+
+async def take(carrier: Carrier, person: Person, call: Call, said: Said) -> None:
+    """Take in one new call of a locked customer."""
+    match call:
+        case ChangeConsent():
+            await _change_consent(carrier, person, call, said)
+        case EnrollByHand():
+            await enroll_by_hand(carrier, person, call)
+        case _:
+            await _segment_call(carrier, person, call)
+
+
+async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> None:
+    before = person.profile()
+    if isinstance(call, Identify):
+        merge_traits(person.row, call.traits, call.at)
+    customers.record_seen(
+        person.row,
+        call.at,
+        activity=isinstance(call, Track),
+        timezone=call.timezone,
+        locale=call.locale,
+    )
+    person.row.updated_at = carrier.services.wall()
+    _flag(carrier, person, call)
+    if isinstance(call, Identify) or before.zone != person.profile().zone:
+        effects = route_identify(call, before, person.profile(), person.enrolled)
+        await carrier.carry_out(person, call, effects)
+    await _created(carrier, person, call)
+    match call:
+        case Track():
+            await carrier.route(person, call)
+            await tell_colleagues(carrier, person, call)
+        case Group():
+            await join_company(carrier, person, call)
+        case Identify() | Alias():
+            pass
+        case _:
+            assert_never(call)
+
+
+async def _change_consent(
+    carrier: Carrier, person: Person, call: ChangeConsent, said: Said
+) -> None:
+    customers.record_seen(person.row, call.at, activity=False)
+    person.row.updated_at = carrier.services.wall()
+    await consents.append(
+        carrier.session,
+        Consent(
+            customer_id=call.customer_id,
+            channel=call.channel,
+            topic=call.topic,
+            state=ConsentState.SUBSCRIBED if call.subscribed else ConsentState.UNSUBSCRIBED,
+            basis=said.basis,
+            source=said.source,
+            wording=said.wording,
+            at=call.at,
+            actor=said.actor,
+        ),
+    )
+    await _created(carrier, person, call)
+    await carrier.route(person, consent_event(call))
+
+
+async def _created(carrier: Carrier, person: Person, first: SegmentCall | ChangeConsent) -> None:
+    """`customer.created`, with the first call of any kind from somebody who is known."""
+    if not person.is_unseen or person.is_anonymous:
+        return
+    person.is_unseen = False
+    created = Track(
+        customer_id=first.customer_id,
+        at=first.at,
+        message_id=f"{BuiltInEvent.CUSTOMER_CREATED}:{first.message_id}",
+        event=BuiltInEvent.CUSTOMER_CREATED,
+        kind=EventKind.SYSTEM,
+        historical=first.historical,
+    )
+    carrier.writing.add_event(event_row(created, carrier.received_at))
+    await carrier.route(person, created)
+
+
+def _flag(carrier: Carrier, person: Person, call: SegmentCall) -> None:
+    """What is odd about the call."""
+    if call.clamped:
+        carrier.flag(call, Flag.CLAMPED)
+    names_zone = call.timezone is not None or (
+        isinstance(call, Identify) and "timezone" in call.traits
+    )
+    if names_zone and person.zone_is_unknown:
+        carrier.flag(call, Flag.UNKNOWN_ZONE)
