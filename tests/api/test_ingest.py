@@ -120,11 +120,13 @@ async def test_the_key_may_be_in_the_body(anyone: httpx.AsyncClient, key: str, w
         {"Authorization": "Bearer wrong"},
         {"Authorization": "Basic ???"},
         {"Authorization": "Basic "},
+        {"Authorization": "Basic é".encode()},
+        {"Authorization": "Basic /w=="},
         {"Authorization": "Digest a"},
     ],
 )
 async def test_without_a_valid_key_nothing_is_accepted(
-    anyone: httpx.AsyncClient, services: Services, headers: dict[str, str]
+    anyone: httpx.AsyncClient, services: Services, headers: dict[str, Any]
 ) -> None:
     answer = await anyone.post("/v1/track", json=call(), headers=headers)
     assert answer.status_code == 401
