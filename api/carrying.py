@@ -8,7 +8,6 @@ happened since its start, because an exit that was accepted before it counts as 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,9 +31,6 @@ from store import enrollments, events
 from store.activity import last_activity
 from store.journeys import Published
 from store.tables import Enrollment, OutboxKind, OutboxRow
-
-# What a column of NUMERIC(18, 4) can hold.
-_MOST_MONEY = Decimal(10) ** 14
 
 
 class Carrier:
@@ -79,7 +75,7 @@ class Carrier:
                     await self._tell(person, enrollment, notice, cause)
                 case Convert():
                     await enrollments.record_conversion(
-                        self.session, effect.enrollment, effect.at, _money(effect.value)
+                        self.session, effect.enrollment, effect.at, effect.value
                     )
                 case Refuse(journey=journey, why=why):
                     self._refused[journey] = why
@@ -213,21 +209,10 @@ class Carrier:
             value = self._worth(person, told, cause)
             await enrollments.record_conversion(self.session, enrollment, notice.at, value)
 
-    def _worth(self, person: Person, told: Enrolled, cause: Track) -> Decimal | None:
-        """The money of a conversion, in the property that the goal it met names."""
+    def _worth(self, person: Person, told: Enrolled, cause: Track) -> object:
+        """What a conversion is worth, as received: the property that the goal it met names."""
         event = PastEvent(name=cause.event, at=cause.at, properties=cause.properties)
         for goal in told.journey.goal:
             if matches(goal, event, person.row.traits, self._conditions):
-                return _money(at_path(cause.properties, goal.value)) if goal.value else None
+                return at_path(cause.properties, goal.value) if goal.value else None
         return None
-
-
-def _money(raw: object) -> Decimal | None:
-    """A number, or text that is one; anything else was no amount of money."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        return None
-    try:
-        value = Decimal(str(raw))
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() and abs(value) < _MOST_MONEY else None
