@@ -14,7 +14,7 @@ customer, not in the order in which it lists them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -29,6 +29,7 @@ from engine.calls import Call, ChangeConsent, EnrollByHand, Identify, Track
 from engine.events import BuiltInEvent
 from engine.routing import route_identify
 from store import consents, customers, events, journeys
+from store.json_text import keepable
 from store.tables import Consent, ConsentState, Event, EventKind
 
 
@@ -80,6 +81,7 @@ async def accept_in(
     """`accept` inside a transaction of the caller's, who sets `services.woken` after it."""
     if not calls:
         return Accepted(new=frozenset())
+    calls = [_keepable(call) for call in calls]
     published = await journeys.newest_publication(session)
     ids = {call.customer_id for call in calls}
     locked = await customers.lock_many(session, ids, services.wall())
@@ -94,6 +96,19 @@ async def accept_in(
             person.waiting.discard(call.message_id)
     await carrier.writing.write()
     return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
+
+
+def _keepable(call: Call) -> Call:
+    """The call as the store will hand it back: keys, anchors and conditions see the same."""
+    match call:
+        case Identify():
+            return replace(call, traits=keepable(call.traits))
+        case Track() | EnrollByHand():
+            return replace(call, properties=keepable(call.properties))
+        case ChangeConsent():
+            return call
+        case _:
+            assert_never(call)
 
 
 def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
