@@ -101,12 +101,12 @@ async def _one(request: Request, services: Services, kind: str) -> dict[str, boo
 async def _authenticated(request: Request, services: Services) -> dict[str, Any]:
     """The body of a sender who may ingest; a key in the header is checked before it is read."""
     key = auth.key_in(request.headers)
-    if key is not None:
-        await auth.recognise(services, key, Scope.INGEST)
-        return await json_object(request)
-    body = await json_object(request)
-    await auth.recognise(services, _write_key(body), Scope.INGEST)
-    return body
+    if key is None:
+        # Parsed twice, so that what a stranger sent is not held while the store is asked: it
+        # takes twenty times its bytes, and there may be many strangers.
+        key = _write_key(await json_object(request))
+    await auth.recognise(services, key, Scope.INGEST)
+    return await json_object(request)
 
 
 def _write_key(body: dict[str, Any]) -> str | None:
