@@ -14,12 +14,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError, InvalidKeyError
+from api.limits import RequestLimits
 from api.routes import customers, enrollments, health, ingest, links, pages
 from api.services import Services
 from api.showing import page
+from store.json_text import keepable_text
 
 _log = structlog.get_logger("parcours.api")
 
@@ -28,6 +31,9 @@ _DESCRIPTION = (
     "Everything but health and links in messages needs a key: "
     "`Authorization: Bearer <key>`, or Basic with the key as the user name."
 )
+
+# What the frameworks' own refusals, and those of `api.limits`, are called.
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "too_large"}
 
 
 def create_app(services: Services) -> FastAPI:
@@ -49,6 +55,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,  # a redirected POST loses its body
     )
+    app.add_middleware(RequestLimits)
     app.state.services = services
     app.state.dispatcher_state = runner.state
     for router in (ingest, customers, enrollments, health, links, pages):
@@ -56,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(ApiError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(pages.KeyShownError, _key_shown)
     for trouble in (OperationalError, InterfaceError, ConnectionError):
         app.add_exception_handler(trouble, _store_away)
@@ -122,10 +130,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    code = codes.get(error.status_code, "bad_request")
+    code = _CODES.get(error.status_code, "bad_request")
     headers = dict(error.headers) if error.headers is not None else None
     return _answer(request, error.status_code, code, str(error.detail), headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nothing of it was accepted, and nobody is there to read this; only the log is spared."""
+    return _answer(request, 400, "cut_off", "the connection ended before the body did")
 
 
 async def _key_shown(request: Request, error: Exception) -> Response:
@@ -152,6 +164,7 @@ def _answer(
     message: str,
     headers: dict[str, str] | None = None,
 ) -> Response:
+    message = keepable_text(message)  # it may quote half a surrogate pair, which no bytes hold
     is_page = not request.url.path.startswith("/v1/")
     if is_page and "text/html" in request.headers.get("accept", ""):
         response: Response = page("error.html", status=status, code=code, message=message)

@@ -14,7 +14,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from api.accept import Said, accept
-from api.bodies import raw_body
 from api.given import Given
 from api.services import Services
 from api.showing import page
@@ -56,7 +55,7 @@ async def unsubscribe(token: str, request: Request, services: Given) -> HTMLResp
     link = await _opened(services, token)
     if link is None:
         return _not_a_link()
-    body = (await raw_body(request)).decode("utf-8", "replace")
+    body = (await request.body()).decode("utf-8", "replace")
     title = None if parse_qs(body).get("all") == ["yes"] else link.title
     words = link.words
     if link.customer is not None:  # one who was erased is told the same, and gets nothing either
