@@ -78,6 +78,7 @@ BATCH: dict[str, Any] = {
 
 ERROR: dict[str, Any] = {
     "type": "object",
+    "required": ["success", "code", "message"],
     "properties": {
         "success": {"type": "boolean", "const": False},
         "code": {"type": "string", "description": "A word that programs compare."},
@@ -86,27 +87,77 @@ ERROR: dict[str, Any] = {
 }
 
 
-def _error(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": ERROR}}}
+_REFUSALS = {
+    400: "It can't be accepted as it is.",
+    401: "No valid key.",
+    403: "The key is not for this.",
+    404: "There is no such thing.",
+    408: "The body did not arrive within 30 s.",
+    409: "It can't be done with things as they stand.",
+    413: "More than a request may hold.",
+    503: "The store can't be reached now; try again.",
+}
 
 
-_SUCCESS = {"type": "object", "properties": {"success": {"type": "boolean", "const": True}}}
+def _error(description: str, *more_types: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": ERROR}}
+    content.update({each: {"schema": {"type": "string"}} for each in more_types})
+    return {"description": description, "content": content}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: these, in JSON."""
+    return {status: _error(_REFUSALS[status]) for status in statuses}
+
+
+_SUCCESS = {
+    "type": "object",
+    "required": ["success"],
+    "properties": {"success": {"type": "boolean", "const": True}},
+}
 
 INGEST_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Written for good; a repeat is answered so too.",
         "content": {"application/json": {"schema": _SUCCESS}},
     },
-    400: _error("The call can't be accepted as it is."),
-    401: _error("No valid key."),
+    **refusals(400, 401, 403, 408, 503),
     413: _error("More than 32 KB a call, 500 KB or 2,500 calls a request."),
 }
 
-MANAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: _error("No valid key."),
-    403: _error("The key may not manage."),
-    404: _error("There is no such thing."),
-    409: _error("It can't be done with things as they stand."),
+# For every route that needs a key which may manage.
+MANAGE_RESPONSES = refusals(400, 401, 403, 503)
+
+# For a route that also reads a body.
+BODY_RESPONSES = refusals(408, 413)
+
+# For a link in a message: a page, but where something is wrong JSON for whoever asks for it.
+LINK_RESPONSES: dict[int | str, dict[str, Any]] = {
+    404: {
+        "description": "The link was altered, or not made here.",
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    },
+    503: _error(_REFUSALS[503], "text/html"),
+}
+LINK_BODY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: _error(_REFUSALS[status], "text/html") for status in (408, 413)
+}
+
+# The forms that a mail program and our own page send; anything else is read as well.
+LINK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "List-Unsubscribe": {"type": "string", "const": "One-Click"},
+                        "all": {"type": "string", "enum": ["yes"]},
+                    },
+                }
+            }
+        }
+    }
 }
 
 

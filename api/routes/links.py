@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 
 from api.accept import Said, accept
 from api.given import Given
+from api.schemas import LINK_BODY, LINK_BODY_RESPONSES, LINK_RESPONSES
 from api.services import Services
 from api.showing import page
 from api.words import UnsubscribeWords, unsubscribe_words
@@ -39,7 +40,7 @@ class _Link:
 
 
 @router.head("/{token}", include_in_schema=False)
-@router.get("/{token}", response_class=HTMLResponse)
+@router.get("/{token}", response_class=HTMLResponse, responses=LINK_RESPONSES)
 async def ask(token: str, services: Given) -> HTMLResponse:
     """A page that asks; nothing changes."""
     link = await _opened(services, token)
@@ -49,7 +50,12 @@ async def ask(token: str, services: Given) -> HTMLResponse:
     return _page(words, question=_of_topic(words.question, words.question_all, title), title=title)
 
 
-@router.post("/{token}", response_class=HTMLResponse)
+@router.post(
+    "/{token}",
+    response_class=HTMLResponse,
+    responses={**LINK_RESPONSES, **LINK_BODY_RESPONSES},
+    openapi_extra=LINK_BODY,
+)
 async def unsubscribe(token: str, request: Request, services: Given) -> HTMLResponse:
     """Unsubscribe the customer from the topic, or with `all=yes` in the form from everything."""
     link = await _opened(services, token)
