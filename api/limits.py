@@ -85,14 +85,15 @@ class _Body:
     async def send(self, message: Message) -> None:
         """A part of the answer; the last one after what is left of the body."""
         if message["type"] == "http.response.start":
-            await self._discard(until=0)  # what is here already: most often all of it
+            # What is here already: most often all of it, and no reason to close anything.
+            await self._discard(MOST_BYTES, until=0)
             if not self._is_whole:
                 MutableHeaders(scope=message)["Connection"] = "close"
         if self._is_whole or message["type"] != "http.response.body" or message.get("more_body"):
             await self._send(message)
             return
         await self._send({**message, "more_body": True})
-        await self._discard(until=self._deadline)
+        await self._discard(_MOST_DISCARDED, until=self._deadline)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _next(self, until: float) -> Message:
@@ -103,9 +104,9 @@ class _Body:
         self._is_whole = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
-    async def _discard(self, until: float) -> None:
+    async def _discard(self, most: int, until: float) -> None:
         try:
-            while not self._is_whole and self._size < _MOST_DISCARDED:
+            while not self._is_whole and self._size < most:
                 await self._next(until)
         except TimeoutError:
             pass  # the connection is closed with the rest unread
