@@ -15,13 +15,16 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError
 from api.intake import Intake
+from api.request_limits import RequestLimits
 from api.routes import browser, customers, enrollments, health, ingest, links, pages
 from api.services import Services
 from api.showing import page
+from store.json_text import keepable_text
 
 _log = structlog.get_logger("parcours.api")
 
@@ -34,6 +37,9 @@ _DESCRIPTION = (
     "answer is 429, and `Retry-After` says when to come again. Every error has a `code`, which "
     "programs compare, and a `message`, which says what to do."
 )
+
+# What the frameworks' own refusals, and those of `api.request_limits`, are called.
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "too_large"}
 
 
 def create_app(services: Services) -> FastAPI:
@@ -55,6 +61,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,  # a redirected POST loses its body
     )
+    app.add_middleware(RequestLimits)
     app.state.services = services
     app.state.intake = Intake(services)
     app.state.dispatcher_state = runner.state
@@ -64,6 +71,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(ApiError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(pages.KeyShownError, _key_shown)
     for trouble in (DBAPIError, NoConnectionFreeError, ConnectionError):
         app.add_exception_handler(trouble, _store_away)
@@ -129,9 +137,13 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    code = codes.get(error.status_code, "bad_request")
+    code = _CODES.get(error.status_code, "bad_request")
     return _answer(request, error.status_code, code, str(error.detail), error.headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nothing of it was accepted, and nobody is there to read this; only the log is spared."""
+    return _answer(request, 400, "cut_off", "the connection ended before the body did")
 
 
 async def _key_shown(request: Request, error: Exception) -> Response:
@@ -166,6 +178,7 @@ def _answer(
     message: str,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    message = keepable_text(message)  # it may quote half a surrogate pair, which no bytes hold
     is_page = not request.url.path.startswith("/v1/")
     if is_page and "text/html" in request.headers.get("accept", ""):
         response: Response = page("error.html", status=status, code=code, message=message)

@@ -26,13 +26,17 @@ _SCHEMES = {
 }
 
 
-def with_keys(schema: dict[str, Any]) -> dict[str, Any]:
-    """The description, saying of each address under `/v1` that it needs a key."""
-    schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
+def described(schema: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI's description, made true: what needs a key, and no 422, which we answer as 400."""
+    components = schema.setdefault("components", {})
+    components["securitySchemes"] = _SCHEMES
     for path, methods in schema["paths"].items():
-        if path.startswith("/v1/"):
-            for method in methods.values():
+        for method in methods.values():
+            method["responses"].pop("422", None)
+            if path.startswith("/v1/"):
                 method["security"] = [{name: []} for name in _SCHEMES]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components.get("schemas", {}).pop(unused, None)
     return schema
 
 

@@ -145,11 +145,12 @@ def _check_taken(accepted: Accepted, calls: Collection[SegmentCall]) -> None:
 async def _authenticated(request: Request, services: Services) -> tuple[KnownKey, dict[str, Any]]:
     """Who sends, and the body; a key in the header is checked before the body is read."""
     text = auth.key_in(request.headers)
-    if text is not None:
-        key = await auth.recognise(services, text, Scope.EVENTS_WRITE)
-        return key, await json_object(request)
-    body = await json_object(request)
-    return await auth.recognise(services, _write_key(body), Scope.EVENTS_WRITE), body
+    if text is None:
+        # Parsed twice, so that what a stranger sent is not held while the store is asked: it
+        # takes twenty times its bytes, and there may be many strangers.
+        text = _write_key(await json_object(request))
+    key = await auth.recognise(services, text, Scope.EVENTS_WRITE)
+    return key, await json_object(request)
 
 
 def _write_key(body: dict[str, Any]) -> str | None:

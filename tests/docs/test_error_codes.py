@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from api import errors
-from api.bodies import MOST_BYTES
 from api.errors import ApiError, BadRequestError
+from api.request_limits import MOST_BYTES
 from api.routes.ingest import _MOST_EVENTS
 from engine.segment import (
     _DEEPEST,
