@@ -83,7 +83,7 @@ def test_five_thousand_requests_on_each_database_find_nothing_undocumented(stage
 def test_without_a_valid_key_an_operation_is_refused_before_its_body_is_looked_at(
     stage: Stage,
 ) -> None:
-    closed = [each for each in operations() if each.path.startswith("/v1/")]
+    closed = [each for each in operations() if "security" in each.definition.raw]
     assert len(closed) > 10
     for each in closed:
         for shown in (b"Bearer wrong", b"Basic AAAA", b"Bearer \xff"):
