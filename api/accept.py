@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.carrying import Carrier
@@ -37,6 +38,7 @@ from engine.calls import (
 from engine.watching import Watched
 from store import events, journeys
 from store.tables import Customer
+from store.trouble import is_conflict
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ async def accept(
                 accepted = await _accept(session, services, calls, received_at, said, reach)
         except NotReachedError as short:
             reach = short.wider
+            continue
+        except DBAPIError as error:
+            if not is_conflict(error):
+                raise
             continue
         except NamesErasedError as named:
             erased |= named.message_ids
