@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.carrying import Carrier
@@ -38,6 +39,7 @@ from engine.calls import (
 from engine.watching import Watched
 from store import events, journeys
 from store.tables import Customer, RefusedCall
+from store.trouble import is_conflict
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ async def accept(
                 await keep_with(session, refused)
         except NotReachedError as short:
             reach = short.wider
+            continue
+        except DBAPIError as error:
+            if not is_conflict(error):
+                raise
             continue
         except NamesErasedError as named:
             erased |= named.message_ids

@@ -12,14 +12,14 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError, CallsRefusedError, ErasedError, kind_of
 from api.intake import Intake
 from api.pruning import pruning
+from api.request_limits import RequestLimits
 from api.routes import (
     browser,
     customers,
@@ -37,6 +37,8 @@ from api.services import Services
 from api.showing import page
 from api.timing import Timing, is_ingestion
 from api.visiting import KeyShownError
+from store.json_text import keepable_text
+from store.trouble import TROUBLE, is_away
 
 _log = structlog.get_logger("parcours.api")
 
@@ -49,6 +51,9 @@ _DESCRIPTION = (
     "answer is 429, and `Retry-After` says when to come again. Every error has a `code`, which "
     "programs compare, and a `message`, which says what to do."
 )
+
+# What the frameworks' own refusals, and those of `api.request_limits`, are called.
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "too_large"}
 
 
 # In the order in which the documentation tells them.
@@ -86,6 +91,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,  # a redirected POST loses its body
     )
+    app.add_middleware(RequestLimits)
     app.state.services = services
     app.state.intake = Intake(services)
     app.state.dispatcher_state = runner.state
@@ -96,8 +102,9 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(ApiError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(KeyShownError, _key_shown)
-    for trouble in (DBAPIError, NoConnectionFreeError, ConnectionError):
+    for trouble in TROUBLE:
         app.add_exception_handler(trouble, _store_away)
     app.add_exception_handler(Exception, _bug)
     return app
@@ -163,9 +170,13 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    code = codes.get(error.status_code, "bad_request")
+    code = _CODES.get(error.status_code, "bad_request")
     return _answer(request, error.status_code, code, str(error.detail), error.headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nothing of it was accepted, and nobody is there to read this; only the log is spared."""
+    return _answer(request, 400, "cut_off", "the connection ended before the body did")
 
 
 async def _key_shown(request: Request, error: Exception) -> Response:
@@ -175,16 +186,11 @@ async def _key_shown(request: Request, error: Exception) -> Response:
 
 async def _store_away(request: Request, error: Exception) -> Response:
     """Nothing was accepted: whoever sent it should send it again."""
-    if isinstance(error, DBAPIError) and not _is_away(error):
+    if not is_away(error):
         raise error  # a statement of ours that is wrong is no outage
     _log.error("the store is away", error=kind_of(error))
     retry = {"Retry-After": "5"}  # a restart of the database takes a few seconds
     return _answer(request, 503, "store_unavailable", "the store can't be reached now", retry)
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the store is to blame: it can't be reached, is locked, or went away meanwhile."""
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
 
 
 async def _bug(request: Request, error: Exception) -> Response:
@@ -214,6 +220,7 @@ def _shown(
     message: str,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    message = keepable_text(message)  # it may quote half a surrogate pair, which no bytes hold
     is_page = not request.url.path.startswith("/v1/")
     if is_page and "text/html" in request.headers.get("accept", ""):
         response: Response = page("error.html", status=status, code=code, message=message)

@@ -8,7 +8,6 @@ throw its events away.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -37,7 +36,7 @@ def key_in(headers: Mapping[str, str]) -> str | None:
         case "basic":
             try:
                 user = base64.b64decode(given.strip(), validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # no base64, no ASCII, or no UTF-8 in it
                 return None
             return user.partition(":")[0] or None  # some SDKs leave out the colon
         case _:
@@ -91,13 +90,19 @@ def actor_of(key: KnownKey) -> str:
     return f"key:{key.name}"
 
 
-def _allowed(services: Services, key: KnownKey, scope: Scope) -> KnownKey:
+def check_scope(key: KnownKey, scope: Scope) -> KnownKey:
+    """The key, if it may. Raises NotAllowedError."""
     if not may(key.scopes, scope):
         has = ", ".join(f"`{each}`" for each in sorted(key.scopes)) or "none"
         raise NotAllowedError(
             f"this needs a key with the scope `{scope}`; `{key.name}` has {has}: make another "
             f"with `parcours keys create NAME --scope {scope}`"
         )
+    return key
+
+
+def _allowed(services: Services, key: KnownKey, scope: Scope) -> KnownKey:
+    check_scope(key, scope)
     now = services.wall()
     services.keyring.note_used(key, now)
     services.limits.take(key, 1, now)

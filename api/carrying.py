@@ -8,7 +8,6 @@ happened since its start, because an exit that was accepted before it counts as 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -325,13 +324,13 @@ class Carrier:
                 continue
             await self.route(person, self.as_track(event), among={begun.id}, published=())
 
-    def _worth(self, person: Person, told: Enrolled, cause: Track) -> Decimal | None:
-        """The money of a conversion, in the property that the goal it met names."""
+    def _worth(self, person: Person, told: Enrolled, cause: Track) -> object:
+        """What a conversion is worth, as received: the property that the goal it met names."""
         event = PastEvent(name=cause.event, at=cause.at, properties=cause.properties)
         goal = first_match(told.journey.goal, event, person.traits, self._conditions)
         if goal is None or not goal.value:
             return None
-        return enrollments.read_money(at_path(cause.properties, goal.value))
+        return at_path(cause.properties, goal.value)
 
 
 def _starts(journey: Journey) -> frozenset[str]:

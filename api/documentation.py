@@ -26,13 +26,25 @@ _SCHEMES = {
 }
 
 
-def with_keys(schema: dict[str, Any]) -> dict[str, Any]:
-    """The description, saying of each address that is for programs that it needs a key."""
-    schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
+# Under `/v1` and without a key: what a page asks for before it sends anything.
+_OPEN = ("/v1/projects/{key}/settings",)
+
+
+def _needs_key(path: str) -> bool:
+    return path == "/metrics" or (path.startswith("/v1/") and path not in _OPEN)
+
+
+def described(schema: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI's description, made true: what needs a key, and no 422, which we answer as 400."""
+    components = schema.setdefault("components", {})
+    components["securitySchemes"] = _SCHEMES
     for path, methods in schema["paths"].items():
-        if path.startswith("/v1/") or path == "/metrics":
-            for method in methods.values():
+        for method in methods.values():
+            method["responses"].pop("422", None)
+            if _needs_key(path):
                 method["security"] = [{name: []} for name in _SCHEMES]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components.get("schemas", {}).pop(unused, None)
     return schema
 
 

@@ -1,8 +1,14 @@
-"""What routes are given: the services, and who asks."""
+"""What routes are given: the services, and who asks.
 
-from typing import Annotated
+The one surprising fact: FastAPI reads a body before it asks any dependency, so whoever asks
+is recognised outside of it, and nothing is parsed for a stranger.
+"""
 
-from fastapi import Depends, Request
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 
 from api import auth
 from api.keyring import KnownKey
@@ -20,15 +26,32 @@ def services_of(request: Request) -> Services:
 Given = Annotated[Services, Depends(services_of)]
 
 
-async def _supporter(request: Request, services: Given) -> KnownKey:
-    return await auth.recognise(services, auth.key_in(request.headers), Scope.SUPPORT)
+class SupportRoute(APIRoute):
+    """A route for keys that may look and steer; the API's own, not for browsers' cookies."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, behind the key."""
+        handler = super().get_route_handler()
+
+        async def key_first(request: Request) -> Response:
+            text = auth.key_in(request.headers)
+            request.state.key = await auth.recognise(services_of(request), text, Scope.SUPPORT)
+            return await handler(request)
+
+        return key_first
 
 
-async def _admin(request: Request, services: Given) -> KnownKey:
-    return await auth.recognise(services, auth.key_in(request.headers), Scope.ADMIN)
+async def _supporter(request: Request) -> KnownKey:
+    key = request.state.key
+    assert isinstance(key, KnownKey)
+    return key
 
 
-# Who may look at customers and steer; the API's own routes, not for browsers' cookies.
+async def _admin(request: Request) -> KnownKey:
+    return auth.check_scope(await _supporter(request), Scope.ADMIN)
+
+
+# The key of whoever asks, on a SupportRoute.
 Supporter = Annotated[KnownKey, Depends(_supporter)]
 
 # Who may also do what can't be undone, or what concerns the whole installation.

@@ -15,10 +15,15 @@ from api.accept import Accepted, accept
 from api.services import Services
 from engine.calls import SegmentCall
 from store.tables import RefusedCall
+from store.trouble import is_away
 
-# Of one transaction: as much as the largest request may bring. More would make the first
-# of them wait for the last.
-_MOST_CALLS = 2_500
+# Of one transaction, if it is of several requests: five full batches of an SDK. A few times as
+# many would save little more, and make the first of them wait for the last.
+_MOST_CALLS = 500
+
+# Transactions at a time. SQLite takes one; on PostgreSQL a second is prepared here while the
+# server works on the first, and a third would only wait for a core.
+_WRITERS_ON_POSTGRES = 2
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class Intake:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._waiting: list[_Handed] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._most_writers = 1 if services.database.is_sqlite else _WRITERS_ON_POSTGRES
+        self._writers = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # held, or they might be forgotten
 
     async def take(
         self, calls: Sequence[SegmentCall], refused: Sequence[RefusedCall] = ()
@@ -46,8 +53,11 @@ class Intake:
         """
         handed = _Handed(calls, refused, asyncio.get_running_loop().create_future())
         self._waiting.append(handed)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all(), name="intake")
+        if self._writers < self._most_writers:
+            self._writers += 1
+            task = asyncio.create_task(self._write_all(), name="intake")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         # Whoever goes away has the others' calls written all the same, and their own.
         return await asyncio.shield(handed.answer)
 
@@ -56,7 +66,8 @@ class Intake:
             while self._waiting:
                 await self._write(self._next())
         finally:
-            self._writing = None
+            # At once, for whoever comes next must know that nobody writes any more.
+            self._writers -= 1
 
     def _next(self) -> list[_Handed]:
         """The requests to be written now: in the order of their arrival, at least one."""
@@ -76,8 +87,9 @@ class Intake:
             now = self._services.now()
             accepted = await accept(self._services, calls, now, refused=refused)
         except Exception as error:
-            if len(together) == 1:
-                _fail(together[0], error)
+            if len(together) == 1 or is_away(error):
+                for handed in together:
+                    _fail(handed, error)
                 return
             # One of them may be to blame: the others must not suffer for it.
             for handed in together:

@@ -5,9 +5,6 @@ from api.services import Services
 from store import audit, customers, outbox
 from store.tables import AuditEntry, OutboxRow
 
-# SQLite and PostgreSQL both number rows below this.
-_TOO_LARGE = 2**63
-
 
 async def try_again(services: Services, row_id: int, actor: str) -> OutboxRow:
     """Put the row back, ahead of its customer's later ones; whoever runs a dispatcher takes it.
@@ -16,7 +13,7 @@ async def try_again(services: Services, row_id: int, actor: str) -> OutboxRow:
     """
     now = services.wall()
     async with services.database.transaction() as session:
-        row = await outbox.get(session, row_id) if abs(row_id) < _TOO_LARGE else None
+        row = await outbox.get(session, row_id)
         if row is None:
             raise NotFoundError(f"the outbox has no row {row_id}", code="no_such_row")
         await customers.hold(session, row.customer_id)

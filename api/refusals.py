@@ -45,6 +45,10 @@ _LONGEST_WORD = 255
 # A sender waits so long for its refusal to be kept, and no longer: the store may be away.
 _PATIENCE = timedelta(seconds=2)
 
+# An encoder that looks for circles and is left in the middle holds what it has seen until
+# garbage is collected; what was JSON has none.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+
 # The code of the row that stands for those that were not kept.
 AND_MORE = "and_more"
 
@@ -179,7 +183,7 @@ def _payload(raw: object) -> str:
         raw = {name: held for name, held in raw.items() if name != "writeKey"}
     text = ""
     with suppress(RecursionError):  # nested deeper than anyone writes: the beginning tells
-        for part in json.JSONEncoder(ensure_ascii=False).iterencode(raw):
+        for part in _ENCODER.iterencode(raw):
             text += part
             if len(text) >= LONGEST_PAYLOAD:
                 break

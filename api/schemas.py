@@ -100,6 +100,7 @@ BATCH: dict[str, Any] = {
 
 ERROR: dict[str, Any] = {
     "type": "object",
+    "required": ["success", "code", "message"],
     "properties": {
         "success": {"type": "boolean", "const": False},
         "code": {"type": "string", "description": "A word that programs compare."},
@@ -108,41 +109,93 @@ ERROR: dict[str, Any] = {
 }
 
 
-def _error(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": ERROR}}}
-
-
-def _wait(description: str) -> dict[str, Any]:
-    told = {"schema": {"type": "integer"}, "description": "Seconds to wait before trying again."}
-    return {**_error(description), "headers": {"Retry-After": told}}
-
-
-_NOT_NOW: dict[int | str, dict[str, Any]] = {
-    429: _wait("`rate_limited`: the key has sent more than it may; tried again later, it works."),
-    503: _wait("`store_unavailable`: nothing was written; send it again."),
+_REFUSALS = {
+    400: "It can't be accepted as it is.",
+    401: "No valid key.",
+    403: "The key is not for this.",
+    404: "There is no such thing.",
+    408: "The body did not arrive within 30 s.",
+    409: "It can't be done with things as they stand.",
+    413: "More than a request may hold.",
+    429: "The key has sent more than it may; tried again later, it works.",
+    503: "The store can't be reached now: nothing was written; try again.",
 }
 
 
-_SUCCESS = {"type": "object", "properties": {"success": {"type": "boolean", "const": True}}}
+def _error(description: str, *more_types: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": ERROR}}
+    content.update({each: {"schema": {"type": "string"}} for each in more_types})
+    return {"description": description, "content": content}
+
+
+# Answers that say when to come again.
+_NOT_NOW = (429, 503)
+
+_RETRY_AFTER = {
+    "Retry-After": {
+        "schema": {"type": "integer"},
+        "description": "Seconds to wait before trying again.",
+    }
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: these, in JSON."""
+    return {
+        status: _error(_REFUSALS[status])
+        | ({"headers": _RETRY_AFTER} if status in _NOT_NOW else {})
+        for status in statuses
+    }
+
+
+_SUCCESS = {
+    "type": "object",
+    "required": ["success"],
+    "properties": {"success": {"type": "boolean", "const": True}},
+}
 
 INGEST_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Written for good; a repeat is answered so too.",
         "content": {"application/json": {"schema": _SUCCESS}},
     },
-    400: _error("The call can't be accepted as it is."),
-    401: _error("`invalid_write_key`: no key was given, or it is unknown or was revoked."),
-    403: _error("`not_allowed`: the key lacks the scope `events:write`."),
+    **refusals(400, 401, 403, 408, 429, 503),
     413: _error("More than 32 KB a call, 500 KB or 2,500 calls a request."),
-    **_NOT_NOW,
 }
 
-SUPPORT_RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: _error("`invalid_key`: no key was given, or it is unknown or was revoked."),
-    403: _error("`not_allowed`: the key lacks the scope `support`."),
-    404: _error("There is no such thing."),
-    409: _error("It can't be done with things as they stand."),
-    **_NOT_NOW,
+# For every route that needs a key which may support.
+SUPPORT_RESPONSES = refusals(400, 401, 403, 429, 503)
+
+# For a route that also reads a body.
+BODY_RESPONSES = refusals(408, 413)
+
+# For a link in a message: a page, but where something is wrong JSON for whoever asks for it.
+LINK_RESPONSES: dict[int | str, dict[str, Any]] = {
+    404: {
+        "description": "The link was altered, or not made here.",
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    },
+    503: _error(_REFUSALS[503], "text/html"),
+}
+LINK_BODY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: _error(_REFUSALS[status], "text/html") for status in (408, 413)
+}
+
+# The forms that a mail program and our own page send; anything else is read as well.
+LINK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "List-Unsubscribe": {"type": "string", "const": "One-Click"},
+                        "all": {"type": "string", "enum": ["yes"]},
+                    },
+                }
+            }
+        }
+    }
 }
 
 

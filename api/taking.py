@@ -5,7 +5,7 @@ event itself. What an event does is routing's to say.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from api.by_hand import enroll_by_hand
@@ -27,6 +27,7 @@ from engine.disposition import Flag
 from engine.events import BuiltInEvent
 from engine.routing import route_identify
 from store import consents, customers
+from store.json_text import keepable
 from store.tables import Consent, ConsentState, EventKind
 from store.traits import merge_traits
 
@@ -54,6 +55,7 @@ def how_said(said: Sayings | None, call: Call) -> Said:
 
 async def take(carrier: Carrier, person: Person, call: Call, said: Said) -> None:
     """Take in one new call of a locked customer."""
+    call = _keepable(call)
     match call:
         case ChangeConsent():
             await _change_consent(carrier, person, call, said)
@@ -61,6 +63,19 @@ async def take(carrier: Carrier, person: Person, call: Call, said: Said) -> None
             await enroll_by_hand(carrier, person, call)
         case _:
             await _segment_call(carrier, person, call)
+
+
+def _keepable(call: Call) -> Call:
+    """The call as the store will hand it back: keys, anchors and conditions see the same."""
+    match call:
+        case Identify() | Group():
+            return replace(call, traits=keepable(call.traits))
+        case Track() | EnrollByHand():
+            return replace(call, properties=keepable(call.properties))
+        case ChangeConsent() | Alias():
+            return call
+        case _:
+            assert_never(call)
 
 
 async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> None:

@@ -6,7 +6,7 @@ A key in the header opens pages too, for programs. The cookie opens nothing else
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api import auth
@@ -54,4 +54,3 @@ def _remembered(request: Request, services: Services, key: KnownKey) -> Response
 
 
 Visitor = Annotated[KnownKey, Depends(_visitor)]
-PageNumber = Annotated[int, Query(ge=1, alias="page")]

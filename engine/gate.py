@@ -18,7 +18,10 @@ from engine.localtime import next_opening, shift, zone
 from engine.policy import Cap, Policy
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
-from engine.values import at_path
+from engine.values import at_path, is_plain
+
+# As long as any other name may be (`engine.segment`).
+_LONGEST_KEY = 255
 
 
 @dataclass(frozen=True)
@@ -226,14 +229,16 @@ def concerns(journey: Journey, key: str | None, event: PastEvent) -> bool:
 def key_of(journey: Journey, properties: Mapping[str, Any]) -> str | None:
     """What tells parallel enrollments apart, in an event's properties; None if not given.
 
-    Text or a number: what is neither names nothing, nor does an empty text.
+    Text or a number: what is neither names nothing, nor does an empty text, or one that is
+    no name: too long for an index, or with something in it that a store or an id can't keep.
     """
     value = at_path(properties, journey.key) if journey.key is not None else None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # JSON knows no difference between 9 and 9.0
-    return str(value) or None
+    text = str(value)
+    return text if is_plain(text, _LONGEST_KEY) else None
 
 
 def _history(occasion: Occasion, customer: Customer) -> History:

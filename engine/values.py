@@ -1,4 +1,4 @@
-"""Raw values of traits and event properties: where they are, and what instant they mean.
+"""Raw values of traits and event properties: where they are, and what instant or name they mean.
 
 Decides what counts as a date (design.md, "Time", rule 3); knows no customer and no clock.
 The surprising fact: it reads less than `datetime.fromisoformat`. `20261123` or `2026-W48-1`
@@ -39,6 +39,13 @@ def at_path(mapping: Mapping[str, object], path: str) -> object | None:
             return None
         value = value.get(name)
     return value
+
+
+def is_plain(text: str, longest: int) -> bool:
+    """Whether both databases can keep the text as a name, and a person can read it."""
+    return 0 < len(text) <= longest and not any(
+        ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in text
+    )
 
 
 def read_instant(raw: object, zone: ZoneInfo) -> datetime | None:

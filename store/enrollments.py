@@ -7,7 +7,7 @@ one that exists here forbids another. Whoever changes a row has locked its custo
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -214,9 +214,10 @@ def read_money(raw: object) -> Decimal | None:
         return None
     try:
         amount = Decimal(str(raw).strip())
-    except InvalidOperation:
+        # `1e9999999` can be written, but not compared: Overflow.
+        return amount if amount.is_finite() and abs(amount) < _TOO_MUCH else None
+    except (InvalidOperation, Overflow):
         return None
-    return amount if amount.is_finite() and abs(amount) < _TOO_MUCH else None
 
 
 async def set_next(

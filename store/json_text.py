@@ -9,6 +9,7 @@ that is none becomes null.
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 # Made once: `json.dumps` with options makes one at every call.
 _dumps = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
@@ -19,25 +20,28 @@ def json_text(value: object) -> str:
     try:
         text = _dumps(value)
     except ValueError:
-        return _dumps(_keepable(value))
+        return _dumps(keepable(value))
     # Both escapes are rare in honest text: look closer only where one of them stands.
     if "\\u0000" in text or "\\ud" in text:
-        return _dumps(_keepable(value))
+        return _dumps(keepable(value))
     return text
 
 
 def keepable_text(text: str) -> str:
     """The text without what PostgreSQL can't keep, for columns that are not JSON."""
+    if text.isascii():
+        return text.replace("\0", "")
     return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _keepable(value: object) -> object:
+def keepable(value: object) -> Any:
+    """The value as it comes back from either database, for those who look at it before."""
     if isinstance(value, str):
         return keepable_text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {_keepable(name): _keepable(held) for name, held in value.items()}
+        return {keepable(name): keepable(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
-        return [_keepable(held) for held in value]
+        return [keepable(held) for held in value]
     return value

@@ -10,10 +10,11 @@ from api.accept import accept_in
 from api.auth import actor_of
 from api.erasing import ErasureReply, erase
 from api.errors import BadRequestError, NotFoundError
-from api.given import Admin, Given, Supporter
+from api.fields import MessageId, Name, PathText, Wording
+from api.given import Admin, Given, Supporter, SupportRoute
 from api.people import zone_now
 from api.replies import CustomerReply
-from api.schemas import SUPPORT_RESPONSES
+from api.schemas import BODY_RESPONSES, SUPPORT_RESPONSES, refusals
 from api.taking import Said
 from engine.calls import ChangeConsent
 from store import audit, consents, customers, enrollments, journeys, messages
@@ -22,7 +23,8 @@ from store.tables import AuditEntry, Customer
 router = APIRouter(
     tags=["Customers"],
     prefix="/v1/customers",
-    responses=SUPPORT_RESPONSES,
+    route_class=SupportRoute,
+    responses={**SUPPORT_RESPONSES, **refusals(404)},
 )
 
 
@@ -31,19 +33,19 @@ class ConsentOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    topic: str | None = Field(default=None, description="Null means all marketing.")
-    channel: str | None = Field(default=None, description="Null means every channel.")
+    topic: Name | None = Field(default=None, description="Null means all marketing.")
+    channel: Name | None = Field(default=None, description="Null means every channel.")
     subscribed: bool
-    wording: str | None = Field(default=None, description="What the customer read or was asked.")
-    basis: str | None = Field(default=None, description="The legal ground, such as `consent`.")
-    message_id: str | None = Field(
-        default=None, min_length=1, max_length=100, description="Makes a repeat harmless."
+    wording: Wording | None = Field(
+        default=None, description="What the customer read or was asked."
     )
+    basis: Name | None = Field(default=None, description="The legal ground, such as `consent`.")
+    message_id: MessageId | None = Field(default=None, description="Makes a repeat harmless.")
 
 
-@router.post("/{customer_id:path}/consents")
+@router.post("/{customer_id:path}/consents", responses=BODY_RESPONSES)
 async def change_consent(
-    customer_id: str, order: ConsentOrder, services: Given, key: Supporter
+    customer_id: PathText, order: ConsentOrder, services: Given, key: Supporter
 ) -> CustomerReply:
     """Subscribe a customer to a topic, or unsubscribe them; kept for good, with who said so."""
     now = services.now()
@@ -75,14 +77,14 @@ async def change_consent(
 
 
 @router.get("/{customer_id:path}")
-async def customer(customer_id: str, services: Given, key: Supporter) -> CustomerReply:
+async def customer(customer_id: PathText, services: Given, key: Supporter) -> CustomerReply:
     """A customer with their consents, their enrollments, and what they were sent or not."""
     async with services.database.reading() as session:
         return await _reply(session, customer_id)
 
 
 @router.delete("/{customer_id:path}")
-async def erase_customer(customer_id: str, services: Given, key: Admin) -> ErasureReply:
+async def erase_customer(customer_id: PathText, services: Given, key: Admin) -> ErasureReply:
     """Erase a customer, under whatever id they are known: it can't be undone.
 
     Their enrollments end, and profile, events, message bodies and consents are removed. What
@@ -98,7 +100,7 @@ async def _existing(session: AsyncSession, customer_id: str) -> Customer:
     return row
 
 
-async def _check_topic(session: AsyncSession, topic: str | None) -> None:
+async def _check_topic(session: AsyncSession, topic: Name | None) -> None:
     published = await journeys.newest_publication(session)
     topics = published.policy.topics if published is not None else {}
     if topic is not None and topic not in topics:

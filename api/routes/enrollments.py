@@ -4,15 +4,16 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.accept import accept_in
 from api.auth import actor_of
 from api.errors import BadRequestError, NotFoundError
-from api.given import Given, Supporter
+from api.fields import Instant, MessageId, Name, Offset, PathText, QueryText
+from api.given import Given, Supporter, SupportRoute
 from api.looking import enrollment_detail
 from api.replies import EnrollmentDetailReply, EnrollmentReply, EnrollmentsReply
-from api.schemas import SUPPORT_RESPONSES
+from api.schemas import BODY_RESPONSES, SUPPORT_RESPONSES, refusals
 from api.steering import Steering
 from engine.calls import EnrollByHand
 from store import audit, customers, enrollments
@@ -22,8 +23,11 @@ from store.tables import AuditEntry, Enrollment, EnrollmentState
 router = APIRouter(
     tags=["Enrollments"],
     prefix="/v1",
+    route_class=SupportRoute,
     responses=SUPPORT_RESPONSES,
 )
+
+_ORDER_RESPONSES = refusals(404, 409)
 
 # More than anybody reads at once, little enough to answer in a moment.
 _MOST = 500
@@ -34,16 +38,14 @@ class EnrollOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customer_id: str
-    start_at: AwareDatetime | None = Field(
+    customer_id: Name
+    start_at: Instant | None = Field(
         default=None, description="When the journey began for them; now, if left out."
     )
     properties: dict[str, Any] = Field(
         default_factory=dict, description="As those of the event that usually enrolls."
     )
-    message_id: str | None = Field(
-        default=None, min_length=1, max_length=100, description="Makes a repeat harmless."
-    )
+    message_id: MessageId | None = Field(default=None, description="Makes a repeat harmless.")
 
 
 class StepOrder(BaseModel):
@@ -51,19 +53,19 @@ class StepOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    step: str
+    step: Name
 
 
 @router.get("/enrollments")
 async def list_enrollments(
     services: Given,
     key: Supporter,
-    journey: str | None = None,
+    journey: QueryText | None = None,
     state: EnrollmentState | None = None,
-    customer: str | None = None,
+    customer: QueryText | None = None,
     paused: bool | None = None,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Offset = 0,
 ) -> EnrollmentsReply:
     """Enrollments, newest first."""
     which = Filter(journey=journey, state=state, customer_id=customer, paused=paused)
@@ -72,14 +74,18 @@ async def list_enrollments(
     return EnrollmentsReply(enrollments=[_reply(row) for row in rows])
 
 
-@router.get("/enrollments/{enrollment_id}")
-async def enrollment(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentDetailReply:
+@router.get("/enrollments/{enrollment_id}", responses=refusals(404))
+async def enrollment(
+    enrollment_id: PathText, services: Given, key: Supporter
+) -> EnrollmentDetailReply:
     """One enrollment with every decision."""
     return await enrollment_detail(services, enrollment_id)
 
 
-@router.post("/journeys/{name}/enroll")
-async def enroll(name: str, order: EnrollOrder, services: Given, key: Supporter) -> EnrollmentReply:
+@router.post("/journeys/{name}/enroll", responses={**_ORDER_RESPONSES, **BODY_RESPONSES})
+async def enroll(
+    name: PathText, order: EnrollOrder, services: Given, key: Supporter
+) -> EnrollmentReply:
     """Put a customer into a journey by hand, also as if it had begun earlier.
 
     Steps whose time lies further back than their grace are not sent; an exit since the
@@ -123,36 +129,38 @@ async def enroll(name: str, order: EnrollOrder, services: Given, key: Supporter)
     return _reply(next(row for row in mine if row.start_event_id == call.message_id))
 
 
-@router.post("/enrollments/{enrollment_id}/cancel")
-async def cancel(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentReply:
+@router.post("/enrollments/{enrollment_id}/cancel", responses=_ORDER_RESPONSES)
+async def cancel(enrollment_id: PathText, services: Given, key: Supporter) -> EnrollmentReply:
     """End it for good: nothing more is sent."""
     return _woken(services, await Steering(services, actor_of(key)).cancel(enrollment_id))
 
 
-@router.post("/enrollments/{enrollment_id}/pause")
-async def pause(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentReply:
+@router.post("/enrollments/{enrollment_id}/pause", responses=_ORDER_RESPONSES)
+async def pause(enrollment_id: PathText, services: Given, key: Supporter) -> EnrollmentReply:
     """Hold every step; exits and the journey's end still act."""
     return _woken(services, await Steering(services, actor_of(key)).pause(enrollment_id))
 
 
-@router.post("/enrollments/{enrollment_id}/resume")
-async def resume(enrollment_id: str, services: Given, key: Supporter) -> EnrollmentReply:
+@router.post("/enrollments/{enrollment_id}/resume", responses=_ORDER_RESPONSES)
+async def resume(enrollment_id: PathText, services: Given, key: Supporter) -> EnrollmentReply:
     """Go on: what came due meanwhile goes out now, unless its grace is over."""
     return _woken(services, await Steering(services, actor_of(key)).resume(enrollment_id))
 
 
-@router.post("/enrollments/{enrollment_id}/skip")
+@router.post("/enrollments/{enrollment_id}/skip", responses={**_ORDER_RESPONSES, **BODY_RESPONSES})
 async def skip(
-    enrollment_id: str, order: StepOrder, services: Given, key: Supporter
+    enrollment_id: PathText, order: StepOrder, services: Given, key: Supporter
 ) -> EnrollmentReply:
     """Don't send a step's next occurrence."""
     steering = Steering(services, actor_of(key))
     return _woken(services, await steering.skip(enrollment_id, order.step))
 
 
-@router.post("/enrollments/{enrollment_id}/send-now")
+@router.post(
+    "/enrollments/{enrollment_id}/send-now", responses={**_ORDER_RESPONSES, **BODY_RESPONSES}
+)
 async def send_now(
-    enrollment_id: str, order: StepOrder, services: Given, key: Supporter
+    enrollment_id: PathText, order: StepOrder, services: Given, key: Supporter
 ) -> EnrollmentReply:
     """Send a step now, before its time; consent, conditions and caps still hold."""
     steering = Steering(services, actor_of(key))

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from api.event_list import Wanted, event_list
 from api.event_replies import Heard
+from api.fields import QueryText
 from api.given import Given
 from api.services import Services
 from api.showing import LIVE_SCRIPT, page, part
@@ -42,10 +43,10 @@ class _Chosen:
 
     def __init__(
         self,
-        customer: str = "",
-        name: str = "",
-        kind: str = "",
-        outcome: str = "",
+        customer: QueryText = "",
+        name: QueryText = "",
+        kind: QueryText = "",
+        outcome: QueryText = "",
         live: Annotated[str, Query(description="`off`: the page stays as it is.")] = "",
     ) -> None:
         self.wanted = Wanted.by(
@@ -82,7 +83,7 @@ async def script() -> Response:
 
 @router.get("/events")
 async def events(
-    services: Given, visitor: Visitor, chosen: Chosen, cursor: str | None = None
+    services: Given, visitor: Visitor, chosen: Chosen, cursor: QueryText | None = None
 ) -> HTMLResponse:
     """The last events, live unless paused; further back, as they are."""
     is_live = chosen.is_live and cursor is None

@@ -8,9 +8,8 @@ What was refused is kept either way, for whoever wires the app.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -24,6 +23,7 @@ from api.given import Given
 from api.intake import Intake
 from api.keyring import KnownKey
 from api.refusals import RefusedRaw
+from api.request_limits import BodyTooLargeError
 from api.scopes import Scope
 from api.services import Services
 from api.timing import INGEST_TAG
@@ -83,17 +83,26 @@ async def import_(request: Request, services: Given) -> dict[str, bool]:
 
 async def _many(request: Request, services: Services, *, historical: bool) -> dict[str, bool]:
     key, body = await _authenticated(request, services)
-    raws = body.get("batch")
-    async with _kept_if_refused(services, key):
-        if not isinstance(raws, list):
-            raise BadRequestError("`batch` must be a list of calls", code="invalid_batch")
-        if len(raws) > _MOST_EVENTS:
-            raise TooLargeError(f"a batch holds at most {_MOST_EVENTS} calls, not {len(raws)}")
+    if (wrong := _not_a_batch(body)) is not None:
+        del body
+        await _keep_whole(services, key, wrong)
+        raise wrong
+    raws = body["batch"]
     services.limits.take_rest(key, len(raws) - 1, services.wall())
-    received_at = services.now()
-    calls, refused = _read(raws, received_at, body.get("sentAt"), historical)
-    await _take(request, services, key, received_at, calls, refused)
+    came = _read(services, key, raws, body.get("sentAt"), historical=historical)
+    del body, raws
+    await _take(request, services, key, came)
     return _SUCCESS
+
+
+def _not_a_batch(body: dict[str, Any]) -> BadRequestError | TooLargeError | None:
+    """Why none of it is looked at."""
+    raws = body.get("batch")
+    if not isinstance(raws, list):
+        return BadRequestError("`batch` must be a list of calls", code="invalid_batch")
+    if len(raws) > _MOST_EVENTS:
+        return TooLargeError(f"a batch holds at most {_MOST_EVENTS} calls, not {len(raws)}")
+    return None
 
 
 for _name, _handler, _example in (
@@ -118,50 +127,68 @@ for _name, _handler, _example in (
 
 async def _one(request: Request, services: Services, kind: str) -> dict[str, bool]:
     key, body = await _authenticated(request, services)
-    received_at = services.now()
-    calls, refused = _read([{**body, "type": kind}], received_at, None, historical=False)
-    await _take(request, services, key, received_at, calls, refused)
+    came = _read(services, key, [{**body, "type": kind}], None, historical=False)
+    del body
+    await _take(request, services, key, came)
     return _SUCCESS
 
 
-async def _take(
-    request: Request,
-    services: Services,
-    key: KnownKey,
-    received_at: datetime,
-    calls: Sequence[SegmentCall],
-    refused: Sequence[RefusedRaw],
-) -> None:
-    """Accept the calls, and keep those refused. Raises CallsRefusedError if there is no other."""
-    rows = _rows(services, key, received_at, refused) if refused else []
-    if refused and not calls:
-        await services.refusals.keep(rows)
-        raise CallsRefusedError(refused[0].message, code=refused[0].code)
-    accepted = await _intake(request).take(calls, rows)
-    _check_taken(services, key, accepted, calls)
+@dataclass(frozen=True)
+class _Came:
+    """What a request brought: the calls to be accepted, why the first of the others is not, and
+    what is kept of those.
+
+    Nothing of it is the body any more, which takes twenty times its bytes and must not wait
+    for the store with us.
+    """
+
+    calls: Sequence[SegmentCall]
+    refused: RefusedRaw | None
+    kept: Sequence[RefusedCall]
 
 
-def _rows(
-    services: Services, key: KnownKey, received_at: datetime, refused: Sequence[RefusedRaw]
-) -> list[RefusedCall]:
-    """What to keep of the refused calls, which are counted and logged."""
+def _read(
+    services: Services, key: KnownKey, raws: Iterable[Any], sent_at: object, *, historical: bool
+) -> _Came:
+    """Read the calls; those that are refused are counted and logged."""
+    received_at = services.now()
+    calls: list[SegmentCall] = []
+    refused: list[RefusedRaw] = []
+    for raw in raws:
+        match parse_call(raw, received_at, sent_at, historical=historical):
+            case Refused() as refusal:
+                refused.append(RefusedRaw.of(raw, refusal))
+            case call:
+                calls.append(call)
+    if not refused:
+        return _Came(calls, None, ())
     for code, count in Counter(each.code for each in refused).items():
         services.metrics.refused(code, count)
         _log.warning("refused calls", code=code, calls=count, key=key.name)
-    return services.refusals.admit(key, refused, received_at, services.wall())
+    kept = services.refusals.admit(key, refused, received_at, services.wall())
+    return _Came(calls, replace(refused[0], raw=None), kept)
 
 
-@asynccontextmanager
-async def _kept_if_refused(services: Services, key: KnownKey) -> AsyncIterator[None]:
-    """Keep that a whole request was refused, of which nothing could be read."""
-    try:
-        yield
-    except (BadRequestError, TooLargeError) as error:
-        _log.warning("refused a request", code=error.code, key=key.name)
-        whole = [RefusedRaw(None, error.code, error.message)]
-        now = services.now()
-        await services.refusals.keep(services.refusals.admit(key, whole, now, services.wall()))
-        raise
+async def _take(request: Request, services: Services, key: KnownKey, came: _Came) -> None:
+    """Accept the calls, and keep those refused. Raises CallsRefusedError if there is no other."""
+    if came.refused is not None and not came.calls:
+        await services.refusals.keep(came.kept)
+        raise CallsRefusedError(came.refused.message, code=came.refused.code)
+    accepted = await _intake(request).take(came.calls, came.kept)
+    _check_taken(services, key, accepted, came.calls)
+
+
+async def _keep_whole(
+    services: Services, key: KnownKey, error: BadRequestError | TooLargeError | BodyTooLargeError
+) -> None:
+    """Keep that a whole request was refused, of which nothing can be read."""
+    if isinstance(error, BodyTooLargeError):
+        whole = RefusedRaw(None, TooLargeError.code, error.detail)
+    else:
+        whole = RefusedRaw(None, error.code, error.message)
+    _log.warning("refused a request", code=whole.code, key=key.name)
+    rows = services.refusals.admit(key, [whole], services.now(), services.wall())
+    await services.refusals.keep(rows)
 
 
 def _intake(request: Request) -> Intake:
@@ -192,12 +219,17 @@ def _check_taken(
 async def _authenticated(request: Request, services: Services) -> tuple[KnownKey, dict[str, Any]]:
     """Who sends, and the body; a key in the header is checked before the body is read."""
     text = auth.key_in(request.headers)
-    if text is not None:
-        key = await auth.recognise(services, text, Scope.EVENTS_WRITE)
-        async with _kept_if_refused(services, key):
-            return key, await json_object(request)
-    body = await json_object(request)
-    return await auth.recognise(services, _write_key(body), Scope.EVENTS_WRITE), body
+    if text is None:
+        # Parsed twice, so that what a stranger sent is not held while the store is asked: it
+        # takes twenty times its bytes, and there may be many strangers.
+        text = _write_key(await json_object(request))
+    key = await auth.recognise(services, text, Scope.EVENTS_WRITE)
+    try:
+        return key, await json_object(request)
+    except (BadRequestError, TooLargeError, BodyTooLargeError) as error:
+        error.__traceback__ = None  # which holds what was parsed of the body
+        await _keep_whole(services, key, error)
+        raise
 
 
 def _write_key(body: dict[str, Any]) -> str | None:
@@ -208,17 +240,3 @@ def _write_key(body: dict[str, Any]) -> str | None:
         if isinstance(key, str) and key:
             return key
     return None
-
-
-def _read(
-    raws: Iterable[Any], received_at: datetime, sent_at: object, historical: bool
-) -> tuple[list[SegmentCall], list[RefusedRaw]]:
-    calls: list[SegmentCall] = []
-    refused: list[RefusedRaw] = []
-    for raw in raws:
-        match parse_call(raw, received_at, sent_at, historical=historical):
-            case Refused() as refusal:
-                refused.append(RefusedRaw.of(raw, refusal))
-            case call:
-                calls.append(call)
-    return calls, refused

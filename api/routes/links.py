@@ -14,8 +14,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from api.accept import accept
-from api.bodies import raw_body
 from api.given import Given
+from api.schemas import LINK_BODY, LINK_BODY_RESPONSES, LINK_RESPONSES
 from api.services import Services
 from api.showing import page
 from api.taking import Said
@@ -41,7 +41,7 @@ class _Link:
 
 
 @router.head("/{token}", include_in_schema=False)
-@router.get("/{token}", response_class=HTMLResponse)
+@router.get("/{token}", response_class=HTMLResponse, responses=LINK_RESPONSES)
 async def ask(token: str, services: Given) -> HTMLResponse:
     """A page that asks; nothing changes."""
     link = await _opened(services, token)
@@ -51,13 +51,18 @@ async def ask(token: str, services: Given) -> HTMLResponse:
     return _page(words, question=_of_topic(words.question, words.question_all, title), title=title)
 
 
-@router.post("/{token}", response_class=HTMLResponse)
+@router.post(
+    "/{token}",
+    response_class=HTMLResponse,
+    responses={**LINK_RESPONSES, **LINK_BODY_RESPONSES},
+    openapi_extra=LINK_BODY,
+)
 async def unsubscribe(token: str, request: Request, services: Given) -> HTMLResponse:
     """Unsubscribe the customer from the topic, or with `all=yes` in the form from everything."""
     link = await _opened(services, token)
     if link is None:
         return _not_a_link()
-    body = (await raw_body(request)).decode("utf-8", "replace")
+    body = (await request.body()).decode("utf-8", "replace")
     title = None if parse_qs(body).get("all") == ["yes"] else link.title
     words = link.words
     if link.customer is not None:  # one who was erased is told the same, and gets nothing either

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import kind_of
-from api.given import Given, Supporter
+from api.given import Given, Supporter, SupportRoute
 from api.metrics import CONTENT_TYPE
-from api.schemas import SUPPORT_RESPONSES
+from api.schemas import refusals
 from api.services import Services
 from store import outbox
 from store.outbox import Backlog
 
-router = APIRouter(tags=["Health"])
+router = APIRouter(tags=["Health"], route_class=SupportRoute)
 
 _log = structlog.get_logger("parcours.api")
 
@@ -25,8 +25,8 @@ _log = structlog.get_logger("parcours.api")
     "/metrics",
     response_class=Response,
     responses={
-        200: {"content": {"text/plain": {}}},
-        **{status: SUPPORT_RESPONSES[status] for status in (401, 403, 429, 503)},
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **refusals(401, 403, 429, 503),
     },
 )
 async def metrics(services: Given, key: Supporter) -> Response:

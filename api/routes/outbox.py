@@ -6,12 +6,18 @@ from fastapi import APIRouter, Query
 
 from api.auth import actor_of
 from api.event_replies import OutboxReply, OutboxRowsReply
-from api.given import Given, Supporter
+from api.fields import RowNumber
+from api.given import Given, Supporter, SupportRoute
 from api.parked import try_again
-from api.schemas import SUPPORT_RESPONSES
+from api.schemas import SUPPORT_RESPONSES, refusals
 from store import outbox
 
-router = APIRouter(tags=["Looking in"], prefix="/v1/outbox", responses=SUPPORT_RESPONSES)
+router = APIRouter(
+    tags=["Looking in"],
+    prefix="/v1/outbox",
+    route_class=SupportRoute,
+    responses=SUPPORT_RESPONSES,
+)
 
 _MOST = 500  # as of events
 
@@ -31,7 +37,7 @@ async def list_rows(
     return OutboxRowsReply(rows=[OutboxReply.of(row) for row in found])
 
 
-@router.post("/{row_id}/retry")
-async def retry(row_id: int, services: Given, key: Supporter) -> OutboxReply:
+@router.post("/{row_id}/retry", responses=refusals(404, 409))
+async def retry(row_id: RowNumber, services: Given, key: Supporter) -> OutboxReply:
     """Have a row that was put aside tried again; noted in the audit log."""
     return OutboxReply.of(await try_again(services, row_id, actor_of(key)))

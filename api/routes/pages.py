@@ -10,13 +10,14 @@ from email.message import EmailMessage
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from api.documentation import operations, with_keys
+from api.documentation import described, operations
 from api.errors import NotFoundError
+from api.fields import PageNumber, PathText, QueryText, RowNumber
 from api.given import Given
 from api.looking import enrollment_detail
 from api.services import Services
 from api.showing import MAIL_HEADERS, STYLE, page
-from api.visiting import PageNumber, Visitor
+from api.visiting import Visitor
 from store import enrollments, mailbox, messages
 from store.enrollments import Filter
 from store.tables import EnrollmentState, MailboxMail
@@ -42,7 +43,7 @@ async def style() -> Response:
 
 @router.get("/mailbox")
 async def mails(
-    services: Given, visitor: Visitor, customer: str | None = None, number: PageNumber = 1
+    services: Given, visitor: Visitor, customer: QueryText | None = None, number: PageNumber = 1
 ) -> HTMLResponse:
     """The mails that were captured, newest first."""
     async with services.database.reading() as session:
@@ -64,7 +65,7 @@ async def mails(
 
 
 @router.get("/mailbox/{mail_id}")
-async def mail(mail_id: int, services: Given, visitor: Visitor) -> HTMLResponse:
+async def mail(mail_id: RowNumber, services: Given, visitor: Visitor) -> HTMLResponse:
     """One mail, and the decision it came from."""
     row, message = await _mail(services, mail_id)
     async with services.database.reading() as session:
@@ -81,7 +82,7 @@ async def mail(mail_id: int, services: Given, visitor: Visitor) -> HTMLResponse:
 
 
 @router.get("/mailbox/{mail_id}/html")
-async def mail_html(mail_id: int, services: Given, visitor: Visitor) -> HTMLResponse:
+async def mail_html(mail_id: RowNumber, services: Given, visitor: Visitor) -> HTMLResponse:
     """The mail's own HTML, for the frame it is shown in."""
     _, message = await _mail(services, mail_id)
     html = message.get_body(("html",))
@@ -96,9 +97,9 @@ async def mail_html(mail_id: int, services: Given, visitor: Visitor) -> HTMLResp
 async def enrollment_list(
     services: Given,
     visitor: Visitor,
-    journey: str = "",
-    customer: str = "",
-    state: str = "",
+    journey: QueryText = "",
+    customer: QueryText = "",
+    state: QueryText = "",
     number: PageNumber = 1,
 ) -> HTMLResponse:
     """Who is or was in which journey, and what comes next."""
@@ -124,7 +125,7 @@ async def enrollment_list(
 
 
 @router.get("/enrollments/{enrollment_id}")
-async def enrollment(enrollment_id: str, services: Given, visitor: Visitor) -> HTMLResponse:
+async def enrollment(enrollment_id: PathText, services: Given, visitor: Visitor) -> HTMLResponse:
     """One enrollment with every decision and its reason."""
     detail = await enrollment_detail(services, enrollment_id)
     keys = {each.key for each in detail.messages}
@@ -141,14 +142,14 @@ async def enrollment(enrollment_id: str, services: Given, visitor: Visitor) -> H
 @router.get("/docs")
 async def docs(request: Request, visitor: Visitor) -> HTMLResponse:
     """The API, as it describes itself."""
-    schema = with_keys(request.app.openapi())
+    schema = described(request.app.openapi())
     return page("docs.html", info=schema["info"], groups=operations(schema))
 
 
 @router.get("/openapi.json")
 async def openapi(request: Request, visitor: Visitor) -> Response:
     """The same for programs."""
-    return JSONResponse(with_keys(request.app.openapi()))
+    return JSONResponse(described(request.app.openapi()))
 
 
 async def _mail(services: Services, mail_id: int) -> tuple[MailboxMail, EmailMessage]:

@@ -185,7 +185,7 @@ async def test_filters_by_name_kind_and_time(
     assert [each["name"] for each in await told(client, kind="page")] == ["page"]
     assert [each["name"] for each in await told(client, since=wall.at.isoformat())] == ["a"]
     assert await told(client, since=(wall.at + DAY).isoformat()) == []
-    assert await told(client, customer="nobody\0") == []
+    assert await told(client, customer="nobody") == []
 
 
 async def test_a_customer_is_found_by_any_id_they_have_or_had(
@@ -247,7 +247,9 @@ async def test_a_cursor_that_is_none_is_refused(client: httpx.AsyncClient, curso
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
-@pytest.mark.parametrize("query", [{"limit": 501}, {"limit": 0}, {"kind": "magic"}, {"since": "x"}])
+@pytest.mark.parametrize(
+    "query", [{"limit": 501}, {"limit": 0}, {"kind": "magic"}, {"since": "x"}, {"name": "\0"}]
+)
 async def test_a_filter_that_makes_no_sense_is_refused(
     client: httpx.AsyncClient, query: dict[str, Any]
 ) -> None:

@@ -81,8 +81,8 @@ async def test_a_client_that_goes_away_has_its_event_stored(services: Services) 
     going.cancel()
     with pytest.raises(asyncio.CancelledError):
         await going
-    await way_in.take([track("looked", message_id="m2")])
-    assert {"m1", "m2"} <= {each.message_id for each in await kept_events(services.database)}
+    await asyncio.gather(*way_in._tasks)
+    assert "m1" in {each.message_id for each in await kept_events(services.database)}
 
 
 async def test_the_largest_requests_are_not_put_together(

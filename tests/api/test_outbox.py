@@ -65,7 +65,7 @@ async def test_only_what_was_put_aside_can_be_tried_again(
     for number, status, code in (
         (parked, 409, "not_parked"),
         (99_999_999, 404, "no_such_row"),
-        (10**30, 404, "no_such_row"),
+        (10**30, 400, "invalid_request"),
     ):
         answer = await client.post(f"/v1/outbox/{number}/retry")
         assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -1,5 +1,6 @@
 """Looking at customers and enrollments, and steering them."""
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -271,3 +272,74 @@ async def test_the_store_says_closed_before_temporal_does(
     await client.post("/v1/track", json=later)
     async with inside.database.reading() as session:
         assert await enrollments.open_for(session, "c1") == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/customers/a%00b",
+        "/v1/enrollments/a%00b",
+        "/v1/enrollments?customer=%00",
+        "/v1/enrollments?journey=a%0Ab",
+        f"/v1/enrollments?offset={2**63}",
+        f"/v1/enrollments?offset={'9' * 5000}",
+        "/v1/enrollments?limit=501",
+        "/v1/enrollments?limit=-1",
+        "/mailbox?customer=%00",
+        f"/mailbox?page={2**63}",
+        f"/mailbox/{2**63}",
+        "/enrollments?journey=%00",
+        "/enrollments/a%00b",
+    ],
+)
+async def test_what_no_database_can_look_for_is_a_bad_request(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"customer_id": "a\0b"},
+        {"customer_id": ""},
+        {"customer_id": "c" * 256},
+        {"start_at": "0001-01-01T00:00:00+14:00"},
+        {"start_at": "9999-12-31T23:59:59-14:00"},
+        {"message_id": "m\n"},
+        {"message_id": "m" * 101},
+        {"half\ud800": 1},
+        {"customer_id": "half\ud800"},
+    ],
+)
+async def test_an_order_that_no_database_can_keep_is_a_bad_request(
+    client: httpx.AsyncClient, inside: Services, wrong: dict[str, Any]
+) -> None:
+    order = json.dumps({"customer_id": "c1", **wrong})
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post("/v1/journeys/trial/enroll", content=order, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("topic", ["half\ud800", "a\0b", "x" * 300])
+async def test_consent_to_a_topic_that_is_no_name_is_a_bad_request(
+    client: httpx.AsyncClient, inside: Services, topic: str
+) -> None:
+    order = json.dumps({"topic": topic, "subscribed": True})
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post("/v1/customers/c1/consents", content=order, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+async def test_a_strangers_order_is_not_even_parsed(anyone: httpx.AsyncClient) -> None:
+    for content in (b"[" * 100_000, b"\xff"):
+        answer = await anyone.post("/v1/journeys/trial/enroll", content=content)
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_key")
+
+
+async def test_an_order_in_broken_json_is_a_bad_request(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    for content in (b"[" * 100_000, b"\xff", b'{"customer_id": ' + b"9" * 5000 + b"}", b"{"):
+        answer = await client.post("/v1/journeys/trial/enroll", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["success"]) == (400, False)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from api import errors
-from api.bodies import MOST_BYTES
-from api.errors import ApiError, BadRequestError, ErasedError
+from api.errors import ApiError, BadRequestError
+from api.request_limits import MOST_BYTES
 from api.routes.ingest import _MOST_EVENTS
 from engine.segment import (
     _DEEPEST,
@@ -70,8 +70,7 @@ def of_requests() -> dict[str, set[int]]:
     """Every code that a request as a whole may be answered with, and its statuses."""
     found: dict[str, set[int]] = defaultdict(set)
     for each in tree().values():
-        if each is not ErasedError:  # that is told of a call
-            found[each.code].add(each.status)
+        found[each.code].add(each.status)
     for path in python_files("api"):
         for code, status in raised(path.read_text(encoding="utf-8")):
             found[code].add(status)
@@ -81,7 +80,7 @@ def of_requests() -> dict[str, set[int]]:
 
 
 def of_calls() -> dict[str, set[int]]:
-    return {str(code): {BadRequestError.status} for code in (*RefusalCode, ErasedError.code)}
+    return {str(code): {BadRequestError.status} for code in RefusalCode}
 
 
 def told(connect: Page, *headings: str) -> dict[str, set[int]]:

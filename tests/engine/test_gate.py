@@ -331,7 +331,20 @@ def test_only_activity_that_the_journey_names_and_that_has_the_key_counts() -> N
 
 @pytest.mark.parametrize(
     ("value", "key"),
-    [("c1", "c1"), (9, "9"), (9.0, "9"), (None, None), ("", None), (True, None), ([1], None)],
+    [
+        ("c1", "c1"),
+        (9, "9"),
+        (9.0, "9"),
+        (None, None),
+        ("", None),
+        (True, None),
+        ([1], None),
+        ("a\0b", None),
+        ("\ud800", None),
+        ("k" * 255, "k" * 255),
+        ("k" * 256, None),
+        (10**300, None),
+    ],
 )
 def test_a_key_is_text_or_a_number(value: object, key: str | None) -> None:
     made = journey({"id": "a", "at": "start"}, key="cart.id")

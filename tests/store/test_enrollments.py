@@ -161,6 +161,8 @@ async def test_the_goal_that_ends_an_enrollment_has_its_worth_recorded(db: Datab
         ("Infinity", None),
         (10**14, None),
         ("9" * 400, None),
+        ("1e9999999", None),
+        ("-1e-9999999", Decimal("-1e-9999999")),
         (10**14 - 1, Decimal(10**14 - 1)),
     ],
 )

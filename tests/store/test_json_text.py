@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.json_text import json_text, keepable_text
+from store.json_text import json_text, keepable, keepable_text
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -47,3 +47,8 @@ def test_what_json_has_no_form_for_is_refused() -> None:
 @given(st.text())
 def test_keepable_text_is_utf_8_without_nul(text: str) -> None:
     assert "\0" not in keepable_text(text).encode().decode()
+
+
+def test_a_value_is_made_keepable_at_any_depth() -> None:
+    given = {"a\0": ["\ud800", {"b": float("inf")}], "c": ("é", 1.5, None, True)}
+    assert keepable(given) == {"a": ["\ufffd", {"b": None}], "c": ["é", 1.5, None, True]}
