@@ -60,14 +60,15 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     after = person.profile()
     await carrier.carry_out(person, cause, route_identify(cause, before, after, mine))
     await carrier.carry_out(person, cause, route_identify(cause, before_theirs, after, theirs))
+    # First: what one person could not have been in is ended by nothing else.
+    twins = close_twins(cause, BuiltInEvent.CUSTOMER_MERGED, person.enrolled)
+    await carrier.carry_out(person, cause, twins)
     published: Sequence[Journey] = carrier.journeys if was_anonymous else ()
     for track in their_tracks:
         among = person.enrolled if was_anonymous else mine
         await carrier.route(person, track, among=_ids(among), published=published)
     for track in my_tracks:
         await carrier.route(person, track, among=_ids(theirs), published=())
-    twins = close_twins(cause, BuiltInEvent.CUSTOMER_MERGED, person.enrolled)
-    await carrier.carry_out(person, cause, twins)
     if person.row.company_id != company_id and person.row.company_id is not None:
         if carrier.watched.company_versions:
             carrier.locked.need_members(person.row.company_id)

@@ -14,7 +14,7 @@ from api.keyring import Keyring
 from api.limits import Limits
 from engine.clock import Clock, journey_time
 from engine.enrollment import Tolerances
-from engine.gate import Evaluate
+from engine.matching import Evaluate
 from rendering import conditions
 from settings import Settings
 from store.database import Database

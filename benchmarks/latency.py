@@ -7,7 +7,6 @@ the workflow's history says, by the same machine's clock.
 """
 
 import asyncio
-import os
 import statistics
 import subprocess
 import sys
@@ -107,7 +106,7 @@ async def _prepared(url: str) -> str:
 def _running(command: str, environment: dict[str, str]) -> Iterator[None]:
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", command],
-        env={**os.environ, **environment},
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
