@@ -23,7 +23,8 @@ from api.keyring import KnownKey
 from api.scopes import Scope
 from api.services import Services
 from engine.calls import SegmentCall
-from engine.segment import Refused, parse_call
+from engine.segment import parse_call
+from engine.segment_fields import Refused
 
 router = APIRouter(tags=["Events in"], prefix="/v1")
 

@@ -13,7 +13,8 @@ from authoring.folder import LoadedJourneys, load_journeys
 from cli.simulate import play
 from engine.calls import SegmentCall
 from engine.lines import LifeLine, Line
-from engine.segment import Refused, parse_recorded
+from engine.segment import parse_recorded
+from engine.segment_fields import Refused
 from worker.rehearsal import rehearse
 
 POLICY = """
