@@ -22,7 +22,8 @@ from store import events, joining
 
 async def join_all(carrier: Carrier, calls: Iterable[Call]) -> None:
     """Join whoever these calls say is one, in the order in which they were said."""
-    joining_calls = [call for call in calls if call.formerly]
+    # Whose rows nobody has read are plain: joined already, if their calls say anything of it.
+    joining_calls = [c for c in calls if c.formerly and c.customer_id in carrier.locked.rows]
     for call in sorted(joining_calls, key=lambda call: call.at):
         for name in call.formerly:
             await _join_named(carrier, call, name)
