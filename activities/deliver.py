@@ -24,7 +24,8 @@ from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.addresses import ascii_email
 from engine.enrollment import NotBefore, Outcome, Over, Settled
-from engine.gate import ConditionFailed, Go, Verdict, decide, refusal
+from engine.gate import Go, Verdict, decide, refusal
+from engine.matching import ConditionFailed
 from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
 from rendering.conditions import evaluate

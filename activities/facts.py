@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from engine import gate
+from engine import gate, matching
 from engine.expressions import Term
 from engine.localtime import OutOfRange, shift, zone
 from engine.policy import Policy
@@ -74,7 +74,7 @@ async def _last_activity(
 
 async def _past_events(
     session: AsyncSession, occasion: gate.Occasion, customer_id: str
-) -> tuple[gate.PastEvent, ...]:
+) -> tuple[matching.PastEvent, ...]:
     """The events that `unless` and `when` name."""
     names = {match.event for match in occasion.step.unless}
     if occasion.step.when is not None:
@@ -82,7 +82,7 @@ async def _past_events(
     if not names:
         return ()
     return tuple(
-        gate.PastEvent(name=event.name or "", at=event.occurred_at, properties=event.properties)
+        matching.PastEvent(name=event.name or "", at=event.occurred_at, properties=event.properties)
         for event in await events.happened(session, customer_id, names)
     )
 

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.people import Person
 from api.services import Services
 from engine.effects import Enroll
-from engine.gate import Evaluate
 from engine.keys import enrollment_id
 from engine.machine import Machine
+from engine.matching import Evaluate
 from engine.orders import EnrollmentInput, Next
 from engine.sampling import held_out
 from store.activity import last_activity

@@ -10,7 +10,7 @@ from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
 from engine.entering import enroll, next_ordinal
-from engine.gate import key_of
+from engine.matching import key_of
 
 
 async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -> None:

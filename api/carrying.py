@@ -36,7 +36,7 @@ from engine.effects import (
 from engine.enrollment import Notice
 from engine.entering import route_start
 from engine.events import is_reserved
-from engine.gate import PastEvent, concerns, first_match
+from engine.matching import PastEvent, concerns, first_match
 from engine.reasons import Ending
 from engine.routing import route_track
 from engine.values import at_path

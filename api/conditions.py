@@ -6,7 +6,7 @@ An error in a `where` is no match, and is flagged in the event's disposition.
 from collections.abc import Mapping
 from typing import Any
 
-from engine.gate import ConditionFailed, Evaluate, History
+from engine.matching import ConditionFailed, Evaluate, History
 from rendering.errors import RenderingError
 
 

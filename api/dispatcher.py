@@ -118,7 +118,8 @@ class Dispatcher:
         self._collect()
         now = self._services.wall()
         room = 0 if self._stopping else _AT_ONCE - len(self._flying)
-        async with self._database.transaction() as session:
+        # Rows that a crash of the database makes pending again are carried again, harmlessly.
+        async with self._database.transaction(durable=False) as session:
             for row, outcome in self._landed:
                 await self._write(session, row, outcome, now)
             lease = self._courier.longest + _LEASE_SLACK

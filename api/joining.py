@@ -22,7 +22,8 @@ from store import events, joining
 
 async def join_all(carrier: Carrier, calls: Iterable[Call]) -> None:
     """Join whoever these calls say is one, in the order in which they were said."""
-    joining_calls = [call for call in calls if call.formerly]
+    # Whose rows nobody has read are plain: joined already, if their calls say anything of it.
+    joining_calls = [c for c in calls if c.formerly and c.customer_id in carrier.locked.rows]
     for call in sorted(joining_calls, key=lambda call: call.at):
         for name in call.formerly:
             await _join_named(carrier, call, name)
@@ -60,14 +61,15 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     after = person.profile()
     await carrier.carry_out(person, cause, route_identify(cause, before, after, mine))
     await carrier.carry_out(person, cause, route_identify(cause, before_theirs, after, theirs))
+    # First: what one person could not have been in is ended by nothing else.
+    twins = close_twins(cause, BuiltInEvent.CUSTOMER_MERGED, person.enrolled)
+    await carrier.carry_out(person, cause, twins)
     published: Sequence[Journey] = carrier.journeys if was_anonymous else ()
     for track in their_tracks:
         among = person.enrolled if was_anonymous else mine
         await carrier.route(person, track, among=_ids(among), published=published)
     for track in my_tracks:
         await carrier.route(person, track, among=_ids(theirs), published=())
-    twins = close_twins(cause, BuiltInEvent.CUSTOMER_MERGED, person.enrolled)
-    await carrier.carry_out(person, cause, twins)
     if person.row.company_id != company_id and person.row.company_id is not None:
         if carrier.watched.company_versions:
             carrier.locked.need_members(person.row.company_id)

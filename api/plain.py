@@ -21,7 +21,8 @@ def concerned_by(calls: Iterable[Call], locked: Locked, watched: Watched) -> fro
     """The ids of those of whom more must be known than `Known` tells."""
     concerned = set(locked.members)
     for call in calls:
-        if call.formerly or not _is_plain(call, locked.known[call.customer_id], watched):
+        joins = any(locked.known[name].merged_into != call.customer_id for name in call.formerly)
+        if joins or not _is_plain(call, locked.known[call.customer_id], watched):
             concerned.update((call.customer_id, *call.formerly))
     return frozenset(concerned)
 

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.errors import kind_of
 from api.keyring import KnownKey
 from engine.keys import anonymous_customer
-from engine.segment import Refused
+from engine.segment_fields import Refused
 from store import refusals
 from store.database import Database
 from store.json_text import keepable_text

@@ -16,7 +16,7 @@ from api.metrics import Metrics
 from api.refusals import Refusals
 from engine.clock import Clock, journey_time
 from engine.enrollment import Tolerances
-from engine.gate import Evaluate
+from engine.matching import Evaluate
 from rendering import conditions
 from settings import Settings
 from store.database import Database

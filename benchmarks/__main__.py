@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import deciding, delivering, ingesting, memory, throughput, worker_settings
+from benchmarks import deciding, delivering, ingesting, latency, memory, throughput, worker_settings
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "throughput": throughput.run,
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "delivering": delivering.run,
     "deciding": deciding.run,
     "ingesting": ingesting.run,
+    "latency": latency.run,
     "worker-settings": worker_settings.run,
 }
 

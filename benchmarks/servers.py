@@ -33,7 +33,7 @@ class TemporalServer:
 def temporal_server() -> Iterator[TemporalServer]:
     """The dev server with its database in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="parcours-bench-") as folder:
-        port = _free_port()
+        port = free_port()
         command = [
             *(str(SCRIPTS / "temporal"), "server", "start-dev", "--headless", "--port", str(port)),
             *("--db-filename", f"{folder}/temporal.db", "--log-level", "never"),
@@ -102,7 +102,7 @@ def _postgres_binaries() -> Path:
     return Path(found or debian[-1]).parent
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cli.errors import WrongInputError
 from engine.calls import Call
-from engine.segment import Refused, parse_recorded
+from engine.segment import parse_recorded
+from engine.segment_fields import Refused
 
 # Enough to see what is wrong with a file, and still to see the command that was typed.
 _MOST_SHOWN = 20

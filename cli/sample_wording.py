@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.definition import Step
-from engine.gate import ConditionFailed, Customer, Go, Occasion
+from engine.gate import Customer, Go, Occasion
 from engine.localtime import shift, zone
+from engine.matching import ConditionFailed
 from engine.policy import Policy
 from rendering.errors import TemplateError
 from rendering.messages import MessageContext, MessageSource, render_email, render_text

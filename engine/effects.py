@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.definition import Journey
 from engine.enrollment import Facts, Notice, Start
+from engine.events import BuiltInEvent
 from engine.reasons import Ending
 
 
@@ -71,8 +72,10 @@ class Enrolled:
 
     @property
     def is_void(self) -> bool:
-        """Whether it ended where it began: another took its place, and it counts as none."""
-        return self.ended_at is not None and self.ended_at <= self.start_at
+        """Whether another took its place, from its start or as two customers became one."""
+        if self.ended_at is None:
+            return False
+        return self.ended_at <= self.start_at or self.ended_by == BuiltInEvent.CUSTOMER_MERGED
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from engine.calls import Track
 from engine.definition import Journey
 from engine.effects import Effect, Enroll, Enrolled, NotEnrolled, Profile, Refuse, Supersede, Tell
 from engine.enrollment import Facts, Notice, Start
-from engine.gate import Evaluate, PastEvent, first_match, key_of
 from engine.localtime import shift, zone
+from engine.matching import Evaluate, first_match, key_of, past
 from engine.reasons import Ending
 from engine.values import at_path
 
@@ -68,7 +68,7 @@ def route_start(
 
     `ended` are the enrollments that the same event has just ended.
     """
-    event = PastEvent(name=track.event, at=track.at, properties=track.properties)
+    event = past(track)
     if first_match(journey.starts_on, event, customer.traits, evaluate) is None:
         return []
     key = key_of(journey, event.properties)

@@ -5,32 +5,20 @@ the same questions in the same order (design, "Delivering", step 2). Transaction
 pass consent, quiet hours and caps; nothing passes suppression or a missing address.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from engine.addresses import valid_email
-from engine.definition import EventMatch, Journey, Step
+from engine.definition import Journey, Step
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.expressions import Duration, Term, Window
 from engine.localtime import next_opening, shift, zone
+from engine.matching import Evaluate, History, PastEvent, concerns, matches
 from engine.policy import Cap, Policy
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
-from engine.values import at_path, is_plain
-
-# As long as any other name may be (`engine.segment`).
-_LONGEST_KEY = 255
-
-
-@dataclass(frozen=True)
-class PastEvent:
-    """Something the customer did, as far as conditions and `unless` look at it."""
-
-    name: str
-    at: datetime
-    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,15 +71,6 @@ class Occasion:
 
 
 @dataclass(frozen=True)
-class History:
-    """What a `when` may ask beside traits and properties."""
-
-    count: Callable[[str, Duration | None], int]
-    sent: Callable[[str], bool]
-    clicked: Callable[[str], bool]
-
-
-@dataclass(frozen=True)
 class Go:
     """It may go out: this message, by this channel, to this address."""
 
@@ -101,15 +80,7 @@ class Go:
     topic: str | None
 
 
-class ConditionFailed(Exception):  # noqa: N818 - an answer about a condition, told by name
-    """A condition could not be evaluated; for `when` that is a template error."""
-
-
-# Evaluates a condition's text. `where` gets no history. Raises ConditionFailed.
-Evaluate = Callable[[str, Mapping[str, Any], Mapping[str, Any], History | None], bool]
 Verdict = Go | Settled | NotBefore
-
-_Match = TypeVar("_Match", bound=EventMatch)
 
 
 def decide(occasion: Occasion, customer: Customer, policy: Policy, evaluate: Evaluate) -> Verdict:
@@ -147,50 +118,6 @@ def choose_message(occasion: Occasion, customer_id: str) -> str:
     return step.variants[drawn].send
 
 
-def last_activity(
-    journey: Journey,
-    key: str | None,
-    events: Sequence[PastEvent],
-    traits: Mapping[str, Any],
-    evaluate: Evaluate,
-) -> datetime | None:
-    """The newest event that counts as using the product, for this journey and this key.
-
-    `events` may come in any order; those given are only what the customer did.
-    """
-    counted = (
-        event.at
-        for event in events
-        if concerns(journey, key, event)
-        and (
-            not journey.activity
-            or any(matches(match, event, traits, evaluate) for match in journey.activity)
-        )
-    )
-    return max(counted, default=None)
-
-
-def matches(
-    match: EventMatch, event: PastEvent, traits: Mapping[str, Any], evaluate: Evaluate
-) -> bool:
-    """Whether a past event is one that a journey's key names. A `where` in error is no match."""
-    if match.event != event.name:
-        return False
-    if match.where is None:
-        return True
-    try:
-        return evaluate(match.where, traits, event.properties, None)
-    except ConditionFailed:
-        return False
-
-
-def first_match(
-    among: Iterable[_Match], event: PastEvent, traits: Mapping[str, Any], evaluate: Evaluate
-) -> _Match | None:
-    """The first of a journey's matches that names the event; None if none does."""
-    return next((match for match in among if matches(match, event, traits, evaluate)), None)
-
-
 def _still_active(occasion: Occasion, customer: Customer) -> NotBefore | None:
     delivery = occasion.delivery
     if delivery.idle_since is None or delivery.forced:
@@ -217,28 +144,6 @@ def _called_off(occasion: Occasion, customer: Customer, evaluate: Evaluate) -> S
     ):
         return _not(Reason.CONDITION)
     return None
-
-
-def concerns(journey: Journey, key: str | None, event: PastEvent) -> bool:
-    """With a `key`, an event that carries the property reaches only the enrollment it names."""
-    if key is None or journey.key is None:
-        return True
-    return key_of(journey, event.properties) in (None, key)
-
-
-def key_of(journey: Journey, properties: Mapping[str, Any]) -> str | None:
-    """What tells parallel enrollments apart, in an event's properties; None if not given.
-
-    Text or a number: what is neither names nothing, nor does an empty text, or one that is
-    no name: too long for an index, or with something in it that a store or an id can't keep.
-    """
-    value = at_path(properties, journey.key) if journey.key is not None else None
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # JSON knows no difference between 9 and 9.0
-    text = str(value)
-    return text if is_plain(text, _LONGEST_KEY) else None
 
 
 def _history(occasion: Occasion, customer: Customer) -> History:

@@ -4,12 +4,12 @@ Machine and gate are those of production; a delivery always succeeds. Which call
 whom is `engine.player`'s to say.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from engine.calls import Identify, SegmentCall
+from engine.calls import Identify, SegmentCall, Track
 from engine.definition import Journey
 from engine.effects import (
     Amend,
@@ -23,22 +23,15 @@ from engine.effects import (
     Tell,
 )
 from engine.enrollment import Answer, Delivery, NotBefore, Notice, Settled, Settlement
-from engine.gate import (
-    ConditionFailed,
-    Customer,
-    Evaluate,
-    Go,
-    Occasion,
-    PastMessage,
-    decide,
-    last_activity,
-)
-from engine.keys import enrollment_id, message_key
+from engine.entering import route_start
+from engine.gate import Customer, Go, Occasion, PastMessage, decide
+from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
+from engine.matching import ConditionFailed, Evaluate, first_match, last_activity, past
 from engine.policy import Policy
 from engine.reasons import Decision, Ending, Reason
-from engine.routing import route_identify
+from engine.routing import route_identify, route_track
 from engine.world import World
 
 # Tries to word the message; raises ConditionFailed where the real one could not be rendered.
@@ -106,19 +99,39 @@ class Person:
         """Tell open enrollments what is not as it was before."""
         self.carry_out(route_identify(cause, before, self.world.profile(), self.enrolled()))
 
+    def hear(
+        self,
+        track: Track,
+        received_at: datetime,
+        published: Iterable[Journey] = (),
+        among: Collection[str] | None = None,
+    ) -> None:
+        """Route an event to those enrollments (all, if None), and let it start these journeys."""
+        if is_anonymous(self.world.customer_id):
+            return
+        known = [each for each in self.enrolled() if among is None or each.id in among]
+        profile, evaluate = self.world.profile(), self.stage.evaluate
+        self.carry_out(route_track(track, received_at, profile, known, published, evaluate))
+
     def carry_out(self, effects: Iterable[Effect]) -> None:
+        """Do what routing decided, in its order."""
         for effect in effects:
             match effect:
                 case Enroll():
                     self.begin(effect)
                 case Tell(enrollment=enrollment, notice=notice):
-                    self._tell(enrollment, notice)
-                case Supersede() | Refuse() | Convert() | Amend():
-                    pass  # they have no line; and here nothing arrives late
+                    self._tell(self._find(enrollment), notice)
+                case Supersede():
+                    self._supersede(effect)
+                case Amend():
+                    self._amend(effect)
+                case Refuse() | Convert():
+                    pass  # they have no line
                 case _:
                     assert_never(effect)
 
     def begin(self, effect: Enroll) -> None:
+        """Begin an enrollment, and tell it what happened since its start."""
         journey, world = effect.journey, self.world
         evaluate = self.stage.evaluate
         last = last_activity(journey, effect.key, world.activity, world.traits, evaluate)
@@ -135,12 +148,71 @@ class Person:
         machine = Machine(journey, effect.start, facts)
         self.running.append(Running(enrolled, machine, effect.properties))
         self._look_at(self.running[-1])
+        self._catch_up(enrolled)
 
-    def _tell(self, enrollment: str, notice: Notice) -> None:
-        for each in self.running:
-            if each.enrolled.id == enrollment:
-                each.machine.apply(notice)
-                self._look_at(each)
+    def _find(self, enrollment: str) -> Running:
+        return next(each for each in self.running if each.enrolled.id == enrollment)
+
+    def _catch_up(self, begun: Enrolled) -> None:
+        since = [track for track in self.world.tracks if track.at >= begun.start_at]
+        if all(track.at == begun.start_at for track in since):
+            return  # the usual case: nothing came after it
+        for track in since:
+            if track.message_id != begun.start_event_id:
+                self.hear(track, track.at, among={begun.id})
+
+    def _tell(self, each: Running, notice: Notice) -> None:
+        was_open = each.machine.ended is None
+        each.machine.apply(notice)
+        self._look_at(each)
+        if was_open and notice.ending is not None:
+            # It may have ended before it was entered, as events have it.
+            each.enrolled = replace(each.enrolled, ended_at=notice.at)
+            self._start_again(each.enrolled)
+
+    def _supersede(self, effect: Supersede) -> None:
+        """The earlier start takes the place of the later, if nothing came of that one yet."""
+        later, start = self._find(effect.tell.enrollment), effect.enroll.start.at
+        journey, evaluate = later.enrolled.journey, self.stage.evaluate
+        left = any(
+            start < track.at <= later.enrolled.start_at
+            and first_match(
+                (*journey.ends_on, *journey.goal), past(track), self.world.traits, evaluate
+            )
+            for track in self.world.tracks
+        )
+        if later.machine.state.settled or (left and journey.reenter == "after_exit"):
+            return
+        self.carry_out([effect.tell, effect.enroll])
+
+    def _start_again(self, ended: Enrolled) -> None:
+        """A start that an exit had shut out which was heard of only now."""
+        journey = self.stage.journeys.get(ended.journey.journey)
+        if journey is None or journey.reenter != "after_exit" or ended.is_void:
+            return
+        for track in self.world.tracks:
+            if ended.ended_at is not None and track.at >= ended.ended_at:
+                profile, evaluate = self.world.profile(), self.stage.evaluate
+                effects = route_start(journey, track, track.at, profile, self.enrolled(), evaluate)
+                if any(isinstance(each, Enroll) and each.key == ended.key for each in effects):
+                    self.carry_out(effects)
+                    return
+
+    def _amend(self, effect: Amend) -> None:
+        """It had ended before, and otherwise: its line says so."""
+        each = self._find(effect.enrollment)
+        before, who = each.enrolled, self.world.customer_id
+        each.enrolled = replace(
+            before, ending=effect.ending, ended_at=effect.at, ended_by=effect.by
+        )
+        entered_at = each.machine.start.entered_at
+        told = _life(who, before, before.ended_at or entered_at, before.ending, before.ended_by)
+        at = max(effect.at, entered_at)
+        amended = _life(who, each.enrolled, at, effect.ending, effect.by)
+        for place, line in enumerate(self.lines):
+            if isinstance(line, LifeLine) and replace(line, customer=who) == told:
+                self.lines[place] = amended
+        self._start_again(each.enrolled)
 
     def _look_at(self, each: Running) -> None:
         """After something happened to it: note what it decided, and when to wake it."""

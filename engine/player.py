@@ -21,15 +21,14 @@ from engine.calls import (
     SegmentCall,
     Track,
 )
-from engine.definition import Journey
 from engine.effects import Enrolled
 from engine.entering import enroll, next_ordinal
 from engine.events import BuiltInEvent
-from engine.gate import key_of
 from engine.keys import is_anonymous
 from engine.lines import Line
+from engine.matching import key_of
 from engine.person import Person, Running, Stage
-from engine.routing import close_twins, route_identify, route_track
+from engine.routing import close_twins, route_identify
 from engine.world import Traits, World
 
 
@@ -112,24 +111,9 @@ class Player:
 
     def _happen(self, person: Person, track: Track) -> None:
         person.world.remember(track)
-        self._route(person, track, track.at, self.stage.journeys.values())
+        person.hear(track, track.at, self.stage.journeys.values())
         for colleague in self._colleagues(person):
-            self._route(colleague, replace(track, by_colleague=True), track.at)
-
-    def _route(
-        self,
-        person: Person,
-        track: Track,
-        received_at: datetime,
-        published: Iterable[Journey] = (),
-        enrolled: Sequence[Enrolled] | None = None,
-    ) -> None:
-        if is_anonymous(person.world.customer_id):
-            return
-        known = person.enrolled() if enrolled is None else enrolled
-        profile = person.world.profile()
-        effects = route_track(track, received_at, profile, known, published, self.stage.evaluate)
-        person.carry_out(effects)
+            colleague.hear(replace(track, by_colleague=True), track.at)
 
     def _colleagues(self, person: Person) -> list[Person]:
         company = person.world.company_id
@@ -159,9 +143,9 @@ class Player:
         """What newcomer and colleagues did before counts for one another from now on."""
         for colleague in self._colleagues(newcomer):
             for track in colleague.world.tracks:
-                self._route(newcomer, replace(track, by_colleague=True), at)
+                newcomer.hear(replace(track, by_colleague=True), at)
             for track in newcomer.world.tracks:
-                self._route(colleague, replace(track, by_colleague=True), at)
+                colleague.hear(replace(track, by_colleague=True), at)
 
     def _join(self, person: Person, other: Person, cause: SegmentCall) -> None:
         """The two are one customer, and always were."""
@@ -179,13 +163,12 @@ class Player:
         after = person.world.profile()
         person.carry_out(route_identify(cause, before, after, mine))
         person.carry_out(route_identify(cause, before_theirs, after, theirs))
+        person.carry_out(close_twins(cause, BuiltInEvent.CUSTOMER_MERGED, person.enrolled()))
         journeys = self.stage.journeys.values() if was_anonymous else ()
         for track in their_tracks:
-            self._route(person, track, cause.at, journeys, None if was_anonymous else mine)
+            person.hear(track, cause.at, journeys, None if was_anonymous else _ids(mine))
         for track in my_tracks:
-            self._route(person, track, cause.at, (), theirs)
-        twins = close_twins(cause, BuiltInEvent.CUSTOMER_MERGED, person.enrolled())
-        person.carry_out(twins)
+            person.hear(track, cause.at, (), _ids(theirs))
 
     def _enroll_by_hand(self, person: Person, call: EnrollByHand) -> None:
         journey = self.stage.journeys[call.journey]
@@ -209,7 +192,7 @@ class Player:
             profile,
         )
         person.begin(effect)
-        begun = person.running[-1]
-        for track in person.world.tracks:  # what happened since it began
-            if track.at >= begun.enrolled.start_at:
-                self._route(person, track, track.at, (), [begun.enrolled])
+
+
+def _ids(enrolled: Iterable[Enrolled]) -> frozenset[str]:
+    return frozenset(each.id for each in enrolled)

@@ -15,8 +15,8 @@ from engine.definition import EndMatch, GoalMatch, Journey
 from engine.effects import Amend, Convert, Effect, Enrolled, Profile, Tell
 from engine.enrollment import Notice
 from engine.entering import live_traits, route_start
-from engine.gate import Evaluate, PastEvent, concerns, first_match, matches
 from engine.localtime import shift, zone
+from engine.matching import Evaluate, PastEvent, concerns, first_match, matches, past
 from engine.reasons import Ending
 from engine.values import at_path
 
@@ -35,7 +35,7 @@ def route_track(
 
     A colleague's event only ends, where a journey says `of: company`.
     """
-    event = PastEvent(name=track.event, at=track.at, properties=track.properties)
+    event = past(track)
     known = sorted(enrollments, key=lambda e: (e.start_at, e.id))
     effects: list[Effect] = []
     ended: set[str] = set()

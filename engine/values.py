@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo
 
 from engine.localtime import OutOfRange, local
 
+# Control characters, and halves of surrogate pairs.
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Unix seconds reach 1e11 in the year 5138, milliseconds had passed it in 1973.
 _MOST_SECONDS = 10**11
@@ -43,9 +46,7 @@ def at_path(mapping: Mapping[str, object], path: str) -> object | None:
 
 def is_plain(text: str, longest: int) -> bool:
     """Whether both databases can keep the text as a name, and a person can read it."""
-    return 0 < len(text) <= longest and not any(
-        ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in text
-    )
+    return 0 < len(text) <= longest and _UNREADABLE.search(text) is None
 
 
 def read_instant(raw: object, zone: ZoneInfo) -> datetime | None:

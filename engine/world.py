@@ -13,7 +13,8 @@ from engine.company import known_traits
 from engine.definition import Journey
 from engine.effects import Profile
 from engine.events import BuiltInEvent, is_reserved
-from engine.gate import Customer, Evaluate, PastEvent, PastMessage, last_activity
+from engine.gate import Customer, PastMessage
+from engine.matching import Evaluate, PastEvent, last_activity
 from engine.policy import Policy
 from engine.routing import zone_of
 

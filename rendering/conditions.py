@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import nodes
 
 from engine.expressions import Duration, ExpressionError, parse_duration
-from engine.gate import History
+from engine.matching import History
 from rendering.errors import (
     ConditionError,
     ConditionSyntaxError,

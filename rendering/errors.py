@@ -4,7 +4,7 @@ The one surprising fact: no message here ever quotes a customer's data, only the
 fields, because these texts end up in the Temporal UI, where no personal data may be.
 """
 
-from engine.gate import ConditionFailed
+from engine.matching import ConditionFailed
 
 
 class RenderingError(Exception):

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.definition import Journey
 from engine.events import is_reserved
-from engine.gate import Evaluate, PastEvent
-from engine.gate import last_activity as newest_that_counts
+from engine.matching import Evaluate, PastEvent
+from engine.matching import last_activity as newest_that_counts
 from store import events
 from store.tables import Customer
 

@@ -59,7 +59,8 @@ def _lines(
             place = _place(journey, message, decided)
             lines.append(((_DECIDED, place, message.id), _step(row, message)))
     if row.ending is not None and row.ended_at is not None:
-        lines.append(((_ENDED,), _life(row, row.ended_at, row.ending, row.ended_by)))
+        at = max(row.ended_at, row.entered_at)  # an exit may be from before it was entered
+        lines.append(((_ENDED,), _life(row, at, row.ending, row.ended_by)))
     return lines
 
 

@@ -25,7 +25,8 @@ from api.importing.rows import (
 )
 from api.services import Services
 from engine.calls import Identify
-from engine.segment import Refused, parse_call
+from engine.segment import parse_call
+from engine.segment_fields import Refused
 from store.erasures import erased_among
 
 ID, TIMESTAMP = "id", "timestamp"

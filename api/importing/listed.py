@@ -22,9 +22,9 @@ from api.services import Services
 from engine.calls import EnrollByHand
 from engine.definition import Journey
 from engine.enrollment import Notice
-from engine.gate import key_of
 from engine.localtime import zone
 from engine.machine import Machine
+from engine.matching import key_of
 from engine.orders import EnrollmentInput
 from engine.outlook import Outlook, outlook
 from store import audit, customers, enrollments, journeys, outbox

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engine.segment import RefusalCode
+from engine.segment_fields import RefusalCode
 from engine.values import read_instant
 
 _UTC = ZoneInfo("UTC")

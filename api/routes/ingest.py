@@ -28,7 +28,8 @@ from api.scopes import Scope
 from api.services import Services
 from api.timing import INGEST_TAG
 from engine.calls import SegmentCall
-from engine.segment import Refused, parse_call
+from engine.segment import parse_call
+from engine.segment_fields import Refused
 from store.tables import RefusedCall
 
 router = APIRouter(tags=[INGEST_TAG], prefix="/v1")

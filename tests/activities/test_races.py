@@ -31,8 +31,8 @@ async def deliver_while(office: Office, happens: Callable[[], Awaitable[None]]) 
     class Interrupted(Database):
         """The same store, in whose first transaction something else comes before."""
 
-        def transaction(self) -> Any:
-            return self._after() if len(worded) == 1 else super().transaction()
+        def transaction(self, *, durable: bool = True) -> Any:
+            return self._after() if len(worded) == 1 else super().transaction(durable=durable)
 
         def _after(self) -> Any:
             inner = super().transaction

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.accept import accept
 from api.services import Services
@@ -265,3 +266,22 @@ async def test_a_start_after_an_exit_that_comes_late_counts(services: Services) 
     first, second = await mine(services)
     assert (first.start_at, first.ending, first.ended_at) == (A_DAY, Ending.EXITED, A_DAY + HOUR)
     assert (second.start_at, second.ending) == (A_DAY + 2 * HOUR, None)
+
+
+async def test_a_visitor_who_is_known_already_costs_no_look_at_anybodys_traits(
+    published: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every event of a browser names both: the usual case must be the cheap one."""
+    await take(published, known_as())
+    loaded: list[frozenset[str]] = []
+    really = customers.load_locked
+
+    async def noted(session: AsyncSession, ids: frozenset[str]) -> dict[str, Customer]:
+        loaded.append(frozenset(ids))
+        return await really(session, ids)
+
+    monkeypatch.setattr(customers, "load_locked", noted)
+    used = track("looked", A_DAY + DAY, formerly=(VISITOR,))
+    await take(published, used)
+    assert loaded == [frozenset()]
+    assert (await person(published, "c1")).last_seen_at == A_DAY + DAY

@@ -12,7 +12,7 @@ from api.importing.rows import Refusal, Row, RowCode
 from api.importing.running import ROWS_A_TRANSACTION, Importer, run_import
 from api.importing.suppressions import SuppressionImport
 from api.services import Services
-from engine.segment import RefusalCode
+from engine.segment_fields import RefusalCode
 from store import consents, customers, enrollments, suppressions
 from store.database import Database
 from store.tables import ConsentState, ErasureSalt, Table

@@ -100,8 +100,8 @@ class MortalDatabase(Database):
         self._fate = fate
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        async with super().transaction() as session:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[AsyncSession]:
+        async with super().transaction(durable=durable) as session:
             yield session
         if self.recording is not None:
             self._fate.strike(Point.AFTER_RECORD, self.recording)

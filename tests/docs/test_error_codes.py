@@ -14,7 +14,7 @@ from api import errors
 from api.errors import ApiError, BadRequestError
 from api.request_limits import MOST_BYTES
 from api.routes.ingest import _MOST_EVENTS
-from engine.segment import (
+from engine.segment_fields import (
     _DEEPEST,
     _LONGEST_MESSAGE_ID,
     _LONGEST_NAME,

@@ -18,7 +18,8 @@ from engine.definition import Journey
 from engine.lines import LifeLine, Line, StepLine
 from engine.person import Stage
 from engine.policy import Policy
-from engine.segment import Refused, parse_recorded
+from engine.segment import parse_recorded
+from engine.segment_fields import Refused
 from engine.simulator import simulate
 from rendering.conditions import evaluate
 from rendering.messages import MessageSource, check_message

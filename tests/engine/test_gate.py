@@ -10,20 +10,16 @@ import pytest
 from engine.definition import Journey
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.gate import (
-    ConditionFailed,
     Customer,
     Go,
-    History,
     Occasion,
-    PastEvent,
     PastMessage,
     Verdict,
     choose_message,
     decide,
-    key_of,
-    last_activity,
     refusal,
 )
+from engine.matching import ConditionFailed, History, PastEvent, key_of, last_activity
 from engine.policy import Policy
 from engine.reasons import Reason
 from tests.engine.enrolled import DAY, HOUR, START, journey, not_sent

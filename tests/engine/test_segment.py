@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.calls import Identify, Track
-from engine.segment import (
-    LARGEST_CALL,
-    RefusalCode,
-    Refused,
-    parse_call,
-    parse_recorded,
-)
+from engine.segment import parse_call, parse_recorded
+from engine.segment_fields import LARGEST_CALL, RefusalCode, Refused
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

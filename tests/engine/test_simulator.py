@@ -9,8 +9,8 @@ import pytest
 
 from engine.calls import Call, ChangeConsent, EnrollByHand, Identify, Track
 from engine.definition import Journey
-from engine.gate import ConditionFailed
 from engine.lines import LifeLine, Line, StepLine
+from engine.matching import ConditionFailed
 from engine.person import Stage
 from engine.policy import Policy
 from engine.simulator import simulate

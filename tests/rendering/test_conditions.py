@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.expressions import Duration, parse_duration
-from engine.gate import ConditionFailed, History
+from engine.matching import ConditionFailed, History
 from rendering.conditions import ConditionContext, compile_condition, evaluate
 from rendering.errors import ConditionError, ConditionSyntaxError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.gate import History
+from engine.matching import History
 from store import customers, events
 from store.activity import last_activity
 from store.database import Database
