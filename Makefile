@@ -28,6 +28,10 @@ INSTALLED_CLIENTS := $(patsubst %,$(CLIENTS)/%/.installed,$(PYTHON_CLIENTS) \
 COMPILE := $(PY) -m uv pip compile --universal --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
+# Tests wait for servers as often as they compute, so two at a time take half as long. A file
+# stays together: its tests share what is dear to set up.
+IN_PARALLEL := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help install clients demo dev test test-long lint format bench lock clean
 
@@ -47,7 +51,7 @@ dev: $(STAMP) ## The whole stack in this terminal, data under .parcours/. Ctrl-C
 	@$(BIN)/parcours dev $(ARGS)
 
 test: lint clients ## Lint, then every test that does not take minutes.
-	$(PY) -m pytest -m "not long" $(ARGS)
+	$(PY) -m pytest -m "not long" $(IN_PARALLEL) $(ARGS)
 
 test-long: $(STAMP) clients ## The tests that take minutes: kill -9 rounds, wide fuzzing, browsers.
 	$(PY) -m pytest -m long $(ARGS)

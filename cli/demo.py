@@ -166,6 +166,7 @@ def _show_addresses(
     console.print(
         f"\n  mailbox       {page}/mailbox?key={key}"
         f"\n  enrollments   {page}/enrollments?key={key}"
+        f"\n  events        {page}/events?key={key}"
         f"\n  Temporal UI   {temporal.ui_url}\n",
         highlight=False,
         soft_wrap=True,

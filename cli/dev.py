@@ -122,6 +122,7 @@ Parcours is up. Ctrl-C stops it; its data stay in {data}/.
   key           {key}
   mailbox       {page}/mailbox?key={key}
   enrollments   {page}/enrollments?key={key}
+  events        {page}/events?key={key}
   Temporal UI   {temporal.ui_url}
 """,
         flush=True,
