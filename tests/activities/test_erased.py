@@ -137,11 +137,10 @@ async def test_what_was_done_in_the_temporal_ui_is_noted_about_nobody(db: Databa
     assert await left(db) == {}
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_nor_while_the_record_waits_for_the_erasure(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if db.is_sqlite:
-        pytest.skip("there nothing can come between: one transaction writes at a time")
     office = await joans(db)
     hold = customers.hold
 

@@ -91,11 +91,10 @@ async def test_nothing_is_left_once_temporal_has_heard(
     assert await found_in(services.database, WORDS) == {}
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_what_was_deleted_is_not_in_the_file_either(
     services: Services, dispatcher: Dispatcher
 ) -> None:
-    if not services.database.is_sqlite:
-        pytest.skip("a vacuum of PostgreSQL's does it there")
     await everywhere(services)
     file = Path(services.database.url.database or "")
     await services.database.dispose()  # the last to leave writes the log into the file

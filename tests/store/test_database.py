@@ -84,10 +84,9 @@ async def test_a_statement_cancelled_midway_blocks_nobody(db: Database) -> None:
     assert kept >= done | {"after"}
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_a_connection_that_the_server_cut_is_replaced(db: Database) -> None:
     """As after its restart: whoever comes next notices nothing."""
-    if db.is_sqlite:
-        pytest.skip("there is no server")
     async with asyncio.TaskGroup() as group:  # several, none of which may be handed out
         for _ in range(3):
             group.create_task(_backend(db))
@@ -105,11 +104,10 @@ async def test_a_connection_that_the_server_cut_is_replaced(db: Database) -> Non
     assert len({each.result() for each in after}) == 3  # all of them were served
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_a_connection_that_lay_idle_is_asked_before_it_is_used(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if db.is_sqlite:
-        pytest.skip("there is no server")
     asked: list[int] = []
 
     def silent(connection: AsyncAdapt_asyncpg_connection) -> None:

@@ -25,9 +25,8 @@ async def _woken(event: asyncio.Event) -> None:
     event.clear()
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_whoever_listens_is_told_with_the_commit(db: Database) -> None:
-    if db.is_sqlite:
-        pytest.skip("SQLite tells nobody: dispatchers look every second")
     woken = asyncio.Event()
     other = Database(db.url.render_as_string(hide_password=False))
     async with waking.listening(other, woken.set):
@@ -41,11 +40,10 @@ async def test_whoever_listens_is_told_with_the_commit(db: Database) -> None:
     await other.dispose()
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_a_listener_that_lost_its_connection_listens_again(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if db.is_sqlite:
-        pytest.skip("SQLite tells nobody: dispatchers look every second")
     monkeypatch.setattr(waking, "_PAUSE_S", 0.01)
     woken = asyncio.Event()
     async with waking.listening(db, woken.set):
@@ -62,9 +60,8 @@ async def test_a_listener_that_lost_its_connection_listens_again(
         await _woken(woken)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_on_sqlite_listening_costs_nothing(db: Database) -> None:
-    if not db.is_sqlite:
-        pytest.skip("PostgreSQL tells")
     before = len(asyncio.all_tasks())
     async with waking.listening(db, lambda: None):
         assert len(asyncio.all_tasks()) == before
