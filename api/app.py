@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -24,6 +24,7 @@ from api.request_limits import RequestLimits
 from api.routes import browser, customers, enrollments, health, ingest, links, pages
 from api.services import Services
 from api.showing import page
+from store.away import is_away
 from store.json_text import keepable_text
 
 _log = structlog.get_logger("parcours.api")
@@ -153,16 +154,11 @@ async def _key_shown(request: Request, error: Exception) -> Response:
 
 async def _store_away(request: Request, error: Exception) -> Response:
     """Nothing was accepted: whoever sent it should send it again."""
-    if isinstance(error, DBAPIError) and not _is_away(error):
+    if not is_away(error):
         raise error  # a statement of ours that is wrong is no outage
     _log.error("the store is away", error=str(error))
     retry = {"Retry-After": "5"}  # a restart of the database takes a few seconds
     return _answer(request, 503, "store_unavailable", "the store can't be reached now", retry)
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the store is to blame: it can't be reached, is locked, or went away meanwhile."""
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
 
 
 async def _bug(request: Request, error: Exception) -> Response:

@@ -181,12 +181,11 @@ def _translate_refused_connections(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: Any, options: Any) -> Any:
-        # SQLAlchemy passes on what the driver raises here as it is, and that is many things:
-        # two refused addresses of one host are a bare OSError, a server that is starting up
-        # is the driver's own.
+        # That is many things: two refused addresses of one host are a bare OSError, and what a
+        # server says that is starting up is the driver's own or SQLAlchemy's, by its version.
         try:
             return dialect.connect(*args, **options)
-        except (OSError, PostgresError) as error:
+        except (OSError, PostgresError, dialect.loaded_dbapi.Error) as error:
             raise StoreAwayError(str(error) or type(error).__name__) from error
 
 
