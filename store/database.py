@@ -150,7 +150,9 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, json_serializer=json_text, pool_size=_POOL_SIZE)
+    engine = create_async_engine(
+        url, json_serializer=json_text, pool_size=_POOL_SIZE, hide_parameters=True
+    )
     _replace_cut_connections(engine)
     _translate_refused_connections(engine)
     return engine
@@ -197,6 +199,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
         json_serializer=json_text,
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # an outage is logged, and must not take customers' data along
     )
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 

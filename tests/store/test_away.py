@@ -64,6 +64,16 @@ async def test_a_server_that_is_starting_up_is_away() -> None:
         await database.dispose()
 
 
+async def test_an_error_repeats_nothing_of_what_was_written(db: Database) -> None:
+    async with db.reading() as session:
+        with pytest.raises(DBAPIError) as raised:
+            await session.execute(
+                text("SELECT * FROM nowhere WHERE it = :it"), {"it": "ann@acme.example"}
+            )
+    assert "nowhere" in str(raised.value)
+    assert "ann@acme.example" not in str(raised.value)
+
+
 @asynccontextmanager
 async def _starting_up() -> AsyncIterator[int]:
     """A PostgreSQL that takes nobody in yet; its port."""
