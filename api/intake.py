@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from api.accept import Accepted, accept
 from api.services import Services
 from engine.calls import SegmentCall
+from store.away import is_away
 
 # Of one transaction: as much as the largest request may bring. More would make the first
 # of them wait for the last.
@@ -69,8 +70,10 @@ class Intake:
             calls = [call for handed in together for call in handed.calls]
             accepted = await accept(self._services, calls, self._services.now())
         except Exception as error:
-            if len(together) == 1:
-                _fail(together[0], error)
+            if len(together) == 1 or is_away(error):
+                # Each would fail alike, and every one of them after as long as this took.
+                for handed in together:
+                    _fail(handed, error)
                 return
             # One of them may be to blame: the others must not suffer for it.
             for handed in together:
