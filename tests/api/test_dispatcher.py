@@ -14,6 +14,7 @@ from engine.enrollment import Notice
 from engine.orders import EnrollmentInput
 from store import audit, customers, enrollments
 from store import outbox as rows
+from store.database import StoreAwayError
 from store.tables import OutboxKind
 from tests.api.fake_temporal import Asked, FakeTemporal, away, rpc_error
 from tests.api.given import (
@@ -205,6 +206,21 @@ async def test_however_long_an_outage_lasts_nothing_is_put_aside(
         await dispatcher.drain()
         wall.pass_(LONG)
     temporal.fails = lambda asked: None
+    assert await dispatcher.drain() == 1
+
+
+async def test_a_store_that_goes_away_after_a_long_outage_puts_nothing_aside(
+    published: Services, dispatcher: Dispatcher, temporal: FakeTemporal, wall: Wall
+) -> None:
+    await take(published, track("trial_started"))
+    temporal.fails = away
+    for _ in range(30):
+        await dispatcher.drain()
+        wall.pass_(LONG)
+    temporal.fails = lambda asked: StoreAwayError("the store, asked for what to start with")
+    assert await dispatcher.drain() == 0
+    temporal.fails = lambda asked: None
+    wall.pass_(LONG)
     assert await dispatcher.drain() == 1
 
 
