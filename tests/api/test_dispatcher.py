@@ -287,3 +287,29 @@ async def test_running_it_carries_at_once_what_is_accepted_and_stops_cleanly(
     async with published.database.reading() as session:
         assert (await rows.backlog(session)).pending == 0
     assert all(row.done_at is not None for row in await outbox(published.database))
+
+
+async def test_it_stops_though_the_store_is_away_and_its_rows_are_carried_later(
+    published: Services,
+    dispatcher: Dispatcher,
+    temporal: FakeTemporal,
+    wall: Wall,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> None:
+        raise StoreAwayError("stopped")
+
+    def heard_and_gone(_: Asked) -> None:
+        monkeypatch.setattr(published.database, "transaction", refuse)
+
+    await take(published, track("trial_started"))
+    temporal.fails_after = heard_and_gone
+    running = asyncio.create_task(dispatcher.run())
+    async with asyncio.timeout(20):
+        await temporal.hearing.wait()
+        dispatcher.stop()
+        await running
+    monkeypatch.undo()
+    temporal.fails_after = lambda asked: None
+    wall.pass_(LONG)
+    assert await Dispatcher(published, temporal.client()).drain() == 1
