@@ -38,8 +38,8 @@ from engine.calls import (
 )
 from engine.watching import Watched
 from store import events, journeys
+from store.away import is_conflict
 from store.tables import Customer, RefusedCall
-from store.trouble import is_conflict
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ from api.services import Services
 from api.showing import page
 from api.timing import Timing, is_ingestion
 from api.visiting import KeyShownError
+from store.away import AWAY_ERRORS, is_away
 from store.json_text import keepable_text
-from store.trouble import TROUBLE, is_away
 
 _log = structlog.get_logger("parcours.api")
 
@@ -104,7 +104,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(KeyShownError, _key_shown)
-    for trouble in TROUBLE:
+    for trouble in AWAY_ERRORS:
         app.add_exception_handler(trouble, _store_away)
     app.add_exception_handler(Exception, _bug)
     return app

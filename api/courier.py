@@ -24,6 +24,7 @@ from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, JOURNEY_VERSION
 from engine.orders import EnrollmentInput
 from engine.progress import local_text
 from store import enrollments
+from store.away import is_away
 from store.database import Database
 from store.tables import OutboxKind, OutboxRow
 
@@ -102,6 +103,8 @@ class Courier:
             # connection: as long as either is away, nothing is wrong with the row.
             return Trouble(f"{type(error).__name__}: {error}")
         except Exception as error:
+            if is_away(error):
+                return Trouble(f"the store is away: {type(error).__name__}")
             # Recorded with the row, logged, and put aside in the end: one row that trips
             # over a bug must not stop the others.
             return Trouble(f"{type(error).__name__}: {error}", known=False)

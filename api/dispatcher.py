@@ -84,6 +84,8 @@ class Dispatcher:
                     taken = await self._turn()
                 except (SQLAlchemyError, OSError) as error:  # what landed is kept for next time
                     _log.warning("the store is away", error=kind_of(error))
+                    if self._stopping:
+                        return  # its rows are free when their leases end, and may be carried twice
                     await self._wait(waker, landings=False)
                     continue
                 if not taken:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from api.accept import Accepted, accept
 from api.services import Services
 from engine.calls import SegmentCall
+from store.away import is_away
 from store.tables import RefusedCall
-from store.trouble import is_away
 
 # Of one transaction, if it is of several requests: five full batches of an SDK. A few times as
 # many would save little more, and make the first of them wait for the last.
@@ -88,6 +88,7 @@ class Intake:
             accepted = await accept(self._services, calls, now, refused=refused)
         except Exception as error:
             if len(together) == 1 or is_away(error):
+                # Each would fail alike, and every one of them after as long as this took.
                 for handed in together:
                     _fail(handed, error)
                 return

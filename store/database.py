@@ -159,7 +159,9 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, json_serializer=json_text, pool_size=_POOL_SIZE)
+    engine = create_async_engine(
+        url, json_serializer=json_text, pool_size=_POOL_SIZE, hide_parameters=True
+    )
     _replace_cut_connections(engine)
     _translate_refused_connections(engine)
     return engine
@@ -190,12 +192,11 @@ def _translate_refused_connections(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: Any, options: Any) -> Any:
-        # SQLAlchemy passes on what the driver raises here as it is, and that is many things:
-        # two refused addresses of one host are a bare OSError, a server that is starting up
-        # is the driver's own.
+        # That is many things: two refused addresses of one host are a bare OSError, and what a
+        # server says that is starting up is the driver's own or SQLAlchemy's, by its version.
         try:
             return dialect.connect(*args, **options)
-        except (OSError, PostgresError) as error:
+        except (OSError, PostgresError, dialect.loaded_dbapi.Error) as error:
             raise StoreAwayError(str(error) or type(error).__name__) from error
 
 
@@ -207,6 +208,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
         json_serializer=json_text,
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # an outage is logged, and must not take customers' data along
     )
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 

@@ -46,9 +46,12 @@ async def listening(database: Database, wake: Callable[[], None]) -> AsyncIterat
 
 
 async def _listen_for_ever(database: Database, wake: Callable[[], None]) -> None:
+    from asyncpg import InterfaceError, PostgresError  # not where the store is SQLite
+
     while True:
         # Whatever the reason, others look anyway, and the store's users tell that it is away.
-        with suppress(SQLAlchemyError, OSError):
+        # The driver's own errors: it is asked directly, so nobody translates them.
+        with suppress(SQLAlchemyError, OSError, InterfaceError, PostgresError):
             await _listen(database, wake)
         await asyncio.sleep(_PAUSE_S)
 

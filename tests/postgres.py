@@ -10,6 +10,7 @@ import atexit
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from pathlib import Path
 import pytest
 
 _NEEDED = ("initdb", "pg_ctl", "createdb")
+# Of the server's first process: it ends without waiting for those who are connected.
+FAST_STOP = signal.SIGINT
+
 _SERVER_OPTIONS = (
     # Nothing here outlives the tests, so nothing has to survive a power cut.
     "-c fsync=off -c synchronous_commit=off -c full_page_writes=off "
@@ -50,7 +54,7 @@ class PostgresServer:
     def create_database(self, template: str = "template1") -> str:
         """Make a database, empty or like another one; its name."""
         name = f"test_{next(self._numbers)}"
-        _run(
+        run(
             self.bin_dir / "createdb", "-h", self.socket_dir, "-U", "parcours",
             "-T", template, name, cwd=self.socket_dir,
         )  # fmt: skip
@@ -70,18 +74,18 @@ def postgres_server() -> PostgresServer:
 
 @cache
 def _started() -> PostgresServer:
-    bin_dir = _binaries()
+    bin_dir = binaries()
     # A Unix socket's path has at most 107 bytes, so not pytest's own long temporary path.
     home = Path(tempfile.mkdtemp(prefix="parcours-pg-"))
-    if (owner := _owner()) is not None:
-        shutil.chown(home, owner)
+    if (other := owner()) is not None:
+        shutil.chown(home, other)
     data = home / "data"
-    _run(
+    run(
         bin_dir / "initdb", "-D", data, "-U", "parcours", "-A", "trust", "-E", "UTF8",
         "--locale=C", "--no-sync", cwd=home,
     )  # fmt: skip
     # `-w` waits until it answers; without a log file the server would hold our pipes open.
-    _run(
+    run(
         bin_dir / "pg_ctl", "-D", data, "-w", "-l", home / "log",
         "-o", f"{_SERVER_OPTIONS} -k {home}", "start", cwd=home,
     )  # fmt: skip
@@ -98,12 +102,12 @@ def _stop_when_we_end(bin_dir: Path, data: Path, home: Path) -> None:
         ["sh", "-c", 'read _; "$0" -D "$1" -m immediate stop; rm -rf "$2"',
          bin_dir / "pg_ctl", data, home],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        cwd="/", user=_owner(), start_new_session=True,
+        cwd="/", user=owner(), start_new_session=True,
     )  # fmt: skip
     atexit.register(keeper.communicate)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """The folder that has all we need: of PATH, else Debian's, the newest version first."""
     on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
     debian = sorted(
@@ -118,7 +122,7 @@ def _binaries() -> Path:
     )
 
 
-def _owner() -> str | None:
+def owner() -> str | None:
     """Whom to run the server as, where we may not ourselves."""
     if os.geteuid() != 0:
         return None
@@ -131,11 +135,12 @@ def _owner() -> str | None:
     raise NoPostgresError("PostgreSQL refuses to run as root, and there is no user to run it as")
 
 
-def _run(*command: str | Path, cwd: Path) -> None:
+def run(*command: str | Path, cwd: Path) -> None:
+    """Run one of its programs to the end, as whom it may run as. Raises NoPostgresError."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        user=_owner(),
+        user=owner(),
         capture_output=True,
         text=True,
         check=False,

@@ -40,26 +40,33 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def dev_server(folder: Path, *dynamic: str) -> Iterator[str]:
-    """The dev server, its database in `folder`; yields its address.
-
-    `dynamic` are dynamic configuration values, such as `limit.historyCount.error=100`.
-    """
-    address = f"127.0.0.1:{free_port()}"
+def dev_server_command(folder: Path, port: int, *dynamic: str) -> list[str]:
+    """How the dev server is started, its database in `folder`; started again, it goes on."""
     command = [
         *(str(SCRIPTS / "temporal"), "server", "start-dev", "--headless"),
-        *("--port", address.rpartition(":")[2], "--db-filename", str(folder / "temporal.db")),
+        *("--port", str(port), "--db-filename", str(folder / "temporal.db")),
         *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"),
         *("--search-attribute", "CustomerId=Keyword", "--search-attribute"),
         *("JourneyVersion=Keyword", "--log-level", "error"),
     ]
     for each in ('history.timerProcessorMaxTimeShift="50ms"', *dynamic):
         command += ["--dynamic-config-value", each]
+    return command
+
+
+@contextmanager
+def dev_server(folder: Path, *dynamic: str) -> Iterator[str]:
+    """The dev server, its database in `folder`; yields its address.
+
+    `dynamic` are dynamic configuration values, such as `limit.historyCount.error=100`.
+    """
+    port = free_port()
+    command = dev_server_command(folder, port, *dynamic)
     with (folder / "temporal.log").open("wb") as log:  # an unread pipe would stop the server
         server = subprocess.Popen(command, stdout=log, stderr=log)
+    address = f"127.0.0.1:{port}"
     try:
-        _wait_for(address, server)
+        await_server(address, server)
         yield address
     finally:
         server.terminate()
@@ -75,7 +82,8 @@ async def connect(address: str) -> Client:
     return await Client.connect(address, data_converter=pydantic_data_converter)
 
 
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+def await_server(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Until it answers. Raises RuntimeError if it ended, TimeoutError."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
         health = subprocess.run(

@@ -31,6 +31,7 @@ from workflows.policies import (
     PRIORITY_MARKETING,
     PRIORITY_TRANSACTIONAL,
     PROMPT_LIMIT,
+    RECORD_AFTER_TWO_AT_ONCE,
 )
 from workflows.timer import Timer
 
@@ -64,6 +65,7 @@ class Enrollment:
         self._last_seq = carried.last_seq if carried is not None else 0
         self._told_next = carried.told_next if carried is not None else self._input.next
         self._told_end = False
+        self._unsure = False  # which of two reports the store has had last
         self._by_hand: list[str] = []
         self._stirred = False
         self._outgoing = Outgoing(
@@ -185,6 +187,8 @@ class Enrollment:
             clock=self._input.clock,
         )
         topic = journey.topic_of(journey.step(delivery.step))
+        if self._outgoing.delivering and workflow.patched(RECORD_AFTER_TWO_AT_ONCE):
+            self._unsure = True
         self._outgoing.deliver(
             order,
             left=real_span(self._input.clock, delivery.until - self._now()),
@@ -206,7 +210,9 @@ class Enrollment:
     def _report(self) -> None:
         """One `record` where neither `deliver` nor routing has told the store."""
         ended = self._machine.ended
-        untold = not self._told_end if ended is not None else self._next() != self._told_next
+        untold = not self._told_end
+        if ended is None:
+            untold = self._unsure or self._next() != self._told_next
         news = untold or bool(self._machine.state.unrecorded or self._by_hand)
         if news and self._outgoing.idle:
             self._outgoing.report(self._news(next=self._next(), ended=ended))
@@ -214,7 +220,7 @@ class Enrollment:
     def _reported(self, report: Report) -> None:
         self._machine.recorded(report.decided)
         self._by_hand = self._by_hand[len(report.by_hand) :]
-        self._told_next = report.next
+        self._told_next, self._unsure = report.next, False
         self._told_end = self._told_end or report.ended is not None
 
     def _news(self, **known: Any) -> Report:

@@ -46,3 +46,7 @@ MAX_SIGNALS = 2_000
 # Temporal's task priorities run from 1 to 5, 3 being the default.
 PRIORITY_TRANSACTIONAL = 2
 PRIORITY_MARKETING = 4
+
+# A patch (`workflow.patched`): enrollments that had two deliveries under way at once before it
+# go on as they began, and may show the store's older word of what comes next.
+RECORD_AFTER_TWO_AT_ONCE = "record-after-two-at-once"

@@ -14,6 +14,7 @@ from engine.enrollment import Notice
 from engine.orders import EnrollmentInput
 from store import audit, customers, enrollments
 from store import outbox as rows
+from store.database import StoreAwayError
 from store.tables import OutboxKind
 from tests.api.fake_temporal import Asked, FakeTemporal, away, rpc_error
 from tests.api.given import (
@@ -208,6 +209,21 @@ async def test_however_long_an_outage_lasts_nothing_is_put_aside(
     assert await dispatcher.drain() == 1
 
 
+async def test_a_store_that_goes_away_after_a_long_outage_puts_nothing_aside(
+    published: Services, dispatcher: Dispatcher, temporal: FakeTemporal, wall: Wall
+) -> None:
+    await take(published, track("trial_started"))
+    temporal.fails = away
+    for _ in range(30):
+        await dispatcher.drain()
+        wall.pass_(LONG)
+    temporal.fails = lambda asked: StoreAwayError("the store, asked for what to start with")
+    assert await dispatcher.drain() == 0
+    temporal.fails = lambda asked: None
+    wall.pass_(LONG)
+    assert await dispatcher.drain() == 1
+
+
 async def test_a_declined_skip_is_undone_in_the_store_and_told_in_the_audit_log(
     published: Services, dispatcher: Dispatcher, temporal: FakeTemporal
 ) -> None:
@@ -271,3 +287,29 @@ async def test_running_it_carries_at_once_what_is_accepted_and_stops_cleanly(
     async with published.database.reading() as session:
         assert (await rows.backlog(session)).pending == 0
     assert all(row.done_at is not None for row in await outbox(published.database))
+
+
+async def test_it_stops_though_the_store_is_away_and_its_rows_are_carried_later(
+    published: Services,
+    dispatcher: Dispatcher,
+    temporal: FakeTemporal,
+    wall: Wall,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*, durable: bool) -> None:
+        raise StoreAwayError("stopped")
+
+    def heard_and_gone(_: Asked) -> None:
+        monkeypatch.setattr(published.database, "transaction", refuse)
+
+    await take(published, track("trial_started"))
+    temporal.fails_after = heard_and_gone
+    running = asyncio.create_task(dispatcher.run())
+    async with asyncio.timeout(20):
+        await temporal.hearing.wait()
+        dispatcher.stop()
+        await running
+    monkeypatch.undo()
+    temporal.fails_after = lambda asked: None
+    wall.pass_(LONG)
+    assert await Dispatcher(published, temporal.client()).drain() == 1

@@ -10,6 +10,7 @@ from api.accept import Accepted, accept
 from api.intake import Intake
 from api.services import Services
 from engine.calls import SegmentCall
+from store.database import StoreAwayError
 from tests.api.given import kept_events, track
 
 
@@ -61,6 +62,24 @@ async def test_a_request_that_breaks_takes_no_other_with_it(
     assert [isinstance(each, RuntimeError) for each in answers] == [False, True, False]
     kept = {each.message_id for each in await kept_events(services.database)}
     assert {"m1", "m3"} <= kept
+
+
+async def test_with_the_store_away_all_hear_of_it_at_once(
+    services: Services, taken: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried one by one, the last of twenty would wait twenty times as long as a lock does."""
+
+    async def refuse(services: Services, calls: list[SegmentCall], *_: Any, **__: Any) -> Accepted:
+        taken.append([call.message_id for call in calls])
+        raise StoreAwayError("locked")
+
+    monkeypatch.setattr(module, "accept", refuse)
+    way_in = Intake(services)
+    answers = await asyncio.gather(
+        *(way_in.take([track("looked")]) for _ in range(20)), return_exceptions=True
+    )
+    assert [type(each) for each in answers] == [StoreAwayError] * 20
+    assert len(taken) <= 2  # the first may have been alone
 
 
 async def test_one_message_in_two_requests_of_one_transaction_is_one_event(

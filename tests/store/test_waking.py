@@ -1,6 +1,7 @@
 """What is written to be carried wakes the dispatchers of other processes."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -58,6 +59,28 @@ async def test_a_listener_that_lost_its_connection_listens_again(
         await _woken(woken)  # once it listens again it says so
         await _append(db)
         await _woken(woken)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_a_connection_that_is_lost_while_it_is_made_does_not_end_the_listening(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asyncpg import Connection, ConnectionDoesNotExistError, InterfaceError
+
+    monkeypatch.setattr(waking, "_PAUSE_S", 0.01)
+    really = Connection.add_listener
+    losses = [ConnectionDoesNotExistError("lost"), InterfaceError("connection is closed")]
+
+    async def lost_at_first(self: Connection, *arguments: Any) -> None:
+        if losses:
+            raise losses.pop()
+        await really(self, *arguments)
+
+    monkeypatch.setattr(Connection, "add_listener", lost_at_first)
+    woken = asyncio.Event()
+    async with waking.listening(db, woken.set):
+        await _woken(woken)
+    assert losses == []
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -7,10 +7,11 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from engine.enrollment import NotBefore, Notice, Outcome
-from engine.orders import DeliverOrder
+from engine.orders import DeliverOrder, Next
 from engine.reasons import Ending
 from tests.temporal import time_skipping_server
-from tests.workflows.stage import always_sent, billed, on_stage
+from tests.workflows.replaying import ordered_now, ordered_then
+from tests.workflows.stage import TRIAL, always_sent, billed, on_stage
 
 DAY = timedelta(days=1)
 
@@ -132,6 +133,38 @@ async def test_a_step_in_trouble_holds_up_neither_the_others_nor_the_exit() -> N
             )
             await handle.signal("event", left)
             assert await handle.result() == Ending.EXITED
+
+
+async def test_after_two_deliveries_at_once_the_store_is_told_what_comes_next() -> None:
+    """Each foretold it, and nobody knows whose word the store has had last."""
+    definition = {
+        **TRIAL,
+        "steps": [
+            {"send": "early", "at": "start + 1 minute"},
+            {"send": "late", "at": "start + 1 minute"},
+            {"send": "last", "at": "start + 10 days"},
+        ],
+    }
+    sent: list[str] = []
+
+    def crossing(order: DeliverOrder) -> Outcome | Exception:
+        """`early` waits until `late` is under way as well, and is answered before it."""
+        waits_for = {"early": "late" in stage.steps, "late": "early" in sent, "last": True}
+        if not waits_for[order.delivery.step]:
+            return RuntimeError("in trouble")
+        sent.append(order.delivery.step)
+        return always_sent(order)
+
+    async with time_skipping_server() as env, on_stage(env.client, crossing) as stage:
+        start = await env.get_current_time()
+        ends_at = (start + 30 * DAY).isoformat()
+        handle = await stage.enroll(start, definition=definition, traits={"trial_ends_at": ends_at})
+        assert await handle.result() == Ending.COMPLETED
+        assert sent == ["early", "late", "last"]
+        (told,) = stage.reports
+        assert told.next == Next(step="last", at=start + 10 * DAY)
+        history = await handle.fetch_history()
+        assert await ordered_now(history) == ordered_then(history)
 
 
 async def test_cancelling_stops_all_sends_and_the_store_is_told() -> None:
