@@ -32,6 +32,11 @@ from store.tables import OutboxKind, OutboxRow
 # slow, overloaded, not allowed just now) is trouble that passes or that someone repairs.
 _DEFINITE = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED})
 
+# No answer: nobody listens, or nobody in time (our own time-out comes back as CANCELLED).
+_NO_ANSWER = frozenset(
+    {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
+)
+
 # A definite answer to a wrong setting rather than to this row: with the search attributes
 # not registered, it would put the whole backlog aside.
 _REPAIRABLE = "search attribute"
@@ -53,10 +58,14 @@ class Declined:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Not this time: `KIND: text`. `known` is false for an error that nobody has foreseen."""
+    """Not this time: `KIND: text`. `known` is false for an error that nobody has foreseen.
+
+    `unanswered` says that Temporal gave no answer at all: any other row would fare alike.
+    """
 
     error: str
     known: bool = True
+    unanswered: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,8 @@ class Courier:
         except (RPCTimeoutOrCancelledError, RuntimeError) as error:
             # An Update that no worker takes, and a client that can't make its first
             # connection: as long as either is away, nothing is wrong with the row.
-            return Trouble(f"{type(error).__name__}: {error}")
+            unanswered = isinstance(error, RuntimeError)
+            return Trouble(f"{type(error).__name__}: {error}", unanswered=unanswered)
         except Exception as error:
             if is_away(error):
                 return Trouble(f"the store is away: {type(error).__name__}")
@@ -174,4 +184,7 @@ def _meaning(row: OutboxRow, error: RPCError) -> Outcome:
         return Done("the workflow is gone")
     if error.status in _DEFINITE and _REPAIRABLE not in error.message.lower():
         return Hopeless(told)
-    return Trouble(told)
+    # An Update also waits for a worker.
+    return Trouble(
+        told, unanswered=error.status in _NO_ANSWER and row.kind is not OutboxKind.UPDATE
+    )

@@ -42,6 +42,11 @@ _POLL = timedelta(seconds=1)
 _FIRST_PAUSE = timedelta(milliseconds=500)
 _LONGEST_PAUSE = timedelta(seconds=10)
 
+# As many rows in a row that Temporal did not answer at all: then it is away, and one row a
+# second asks whether it is back. To try all that waits again and again would cost those who
+# send events dear, the more the longer it lasts.
+_AWAY_AFTER = _AT_ONCE
+
 # An error that nobody has foreseen may pass by itself. After some three minutes of pauses
 # it is taken for a bug, and the customer's other rows go before it.
 _MOST_UNFORESEEN = 20
@@ -66,6 +71,8 @@ class Dispatcher:
         )
         self._flying: dict[asyncio.Task[Outcome], OutboxRow] = {}
         self._landed: list[tuple[OutboxRow, Outcome]] = []
+        self._unanswered = 0
+        self._asked_at: datetime | None = None  # whether it is back
         self._stopping = False
 
     async def run(self) -> None:
@@ -119,7 +126,7 @@ class Dispatcher:
         """Write what has landed and send off what is next; whether anything was sent off."""
         self._collect()
         now = self._services.wall()
-        room = 0 if self._stopping else _AT_ONCE - len(self._flying)
+        room = self._room(now)
         # Rows that a crash of the database makes pending again are carried again, harmlessly.
         async with self._database.transaction(durable=False) as session:
             for row, outcome in self._landed:
@@ -133,9 +140,24 @@ class Dispatcher:
             self._flying[asyncio.create_task(self._courier.carry(row))] = row
         return bool(taken)
 
+    def _room(self, now: datetime) -> int:
+        """How many rows may be sent off now."""
+        if self._stopping:
+            return 0
+        if self._unanswered < _AWAY_AFTER:
+            return _AT_ONCE - len(self._flying)
+        just_asked = self._asked_at is not None and abs(now - self._asked_at) < _POLL
+        if self._flying or just_asked:
+            return 0
+        self._asked_at = now
+        return 1
+
     def _collect(self) -> None:
         for task in [task for task in self._flying if task.done()]:
-            self._landed.append((self._flying.pop(task), task.result()))
+            outcome = task.result()
+            unanswered = isinstance(outcome, Trouble) and outcome.unanswered
+            self._unanswered = self._unanswered + 1 if unanswered else 0
+            self._landed.append((self._flying.pop(task), outcome))
 
     async def _wait(self, waker: asyncio.Task[bool], *, landings: bool) -> None:
         """Until there may be something to do."""

@@ -94,6 +94,50 @@ async def test_a_dead_temporal_loses_nothing(
     assert [asked.what for asked in temporal.heard] == ["start", "event"]
 
 
+async def test_while_temporal_is_away_one_row_a_second_asks_whether_it_is_back(
+    published: Services, dispatcher: Dispatcher, temporal: FakeTemporal, wall: Wall
+) -> None:
+    tried: list[str] = []
+
+    def away_and_counted(asked: Asked) -> BaseException:
+        tried.append(asked.workflow)
+        return away(asked)
+
+    temporal.fails = away_and_counted
+    await take(published, *(track("trial_started", customer=f"c{n}") for n in range(200)))
+    for _ in range(10):
+        await dispatcher.drain()
+        wall.pass_(timedelta(seconds=1))
+    assert 32 <= len(tried) <= 32 + 32 + 10
+    temporal.fails = lambda asked: None
+    wall.pass_(LONG)
+    assert await dispatcher.drain() == 200
+
+
+async def test_an_update_that_no_worker_takes_does_not_slow_down_the_others(
+    published: Services, dispatcher: Dispatcher, temporal: FakeTemporal
+) -> None:
+    temporal.fails = lambda asked: (
+        rpc_error(RPCStatusCode.DEADLINE_EXCEEDED) if asked.what == "pause" else None
+    )
+    await take(published, *(track("trial_started", customer=f"c{n}") for n in range(100)))
+    assert await dispatcher.drain() == 100
+    async with published.database.transaction() as session:
+        for number in range(50):
+            await rows.append(
+                session,
+                customer_id=f"c{number}",
+                kind=OutboxKind.UPDATE,
+                payload={"update": "pause", "arg": {"by": "ann"}},
+                at=A_DAY,
+                enrollment_id=f"trial:c{number}",
+            )
+    await take(
+        published, *(track("trial_cancelled", A_DAY + HOUR, f"c{n}") for n in range(50, 100))
+    )
+    assert await dispatcher.drain() == 50
+
+
 async def test_one_that_must_wait_holds_up_its_customer_and_nobody_else(
     published: Services, dispatcher: Dispatcher, temporal: FakeTemporal
 ) -> None:

@@ -56,6 +56,15 @@ class _Told:
         dates = [call.ends_at for call in self.calls if call.ends_at is not None]
         return dates[-1] - REMINDER_BEFORE if dates else None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether they have said who they are."""
+        return any(call.visitor is None for call in self.calls)
+
+    def whose(self, call: Call) -> str:
+        """Who did it, as far as is known by now."""
+        return call.customer if self.is_known or call.visitor is None else call.visitor
+
     def _inside(self) -> list[Call]:
         if self.start is None:
             return []
@@ -75,17 +84,17 @@ def objections(lives: Sequence[Life], taken: Iterable[str], found: Evidence) -> 
 
 def _events(told: Sequence[_Told], found: Evidence) -> Iterator[str]:
     """Every call that got a 200 is there, once, with whom it is about."""
-    expected = Counter((c.message_id, c.customer) for each in told for c in each.calls)
+    expected = Counter((c.message_id, each.whose(c)) for each in told for c in each.calls)
     there = Counter((kept.message_id, kept.customer) for kept in found.events)
     yield from _differences("event", expected, there)
-    known = Counter(each.life.customer for each in told if each.calls)
+    known = Counter(each.life.customer for each in told if each.is_known)
     yield from _differences("event `customer.created` of", known, Counter(found.created))
 
 
 def _stats(told: Sequence[_Told], found: Evidence) -> Iterator[str]:
     """What was counted is what was told."""
     expected = Counter(
-        (call.customer, call.name) for each in told for call in each.calls if call.name is not None
+        (each.whose(call), call.name) for each in told for call in each.calls if call.name
     )
     there = Counter({what: n for what, n in found.stats.items() if "." not in what[1]})
     yield from _differences("count of", expected, there)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from engine.keys import enrollment_id
+from engine.keys import anonymous_customer, enrollment_id
 
 START, ORDER, EXIT, GOAL, LOOK = (
     "trial_started",
@@ -41,7 +41,8 @@ QUIET = {"order": 5, "look": 85, "move": 5, "group": 5}
 class Call:
     """One call: `customer` is whom it is about in the end, `name` the event's if it has one.
 
-    `ends_at` is the date a call brings that the journey's reminder counts from.
+    `ends_at` is the date a call brings that the journey's reminder counts from, `visitor` who
+    did it as far as was known before the alias.
     """
 
     message_id: str
@@ -50,6 +51,7 @@ class Call:
     body: dict[str, Any]
     name: str | None = None
     ends_at: datetime | None = None
+    visitor: str | None = None
 
     def payload(self, at: datetime) -> dict[str, Any]:
         """What is sent, first at `at`."""
@@ -112,8 +114,9 @@ class _Calls:
 
     def visit(self) -> Call:
         """Something done by somebody whom nobody knows yet."""
-        body = {"event": LOOK, "anonymousId": f"v-{self._customer}"}
-        return self._call("track", body, name=LOOK)
+        visitor = f"v-{self._customer}"
+        body = {"event": LOOK, "anonymousId": visitor}
+        return self._call("track", body, name=LOOK, visitor=anonymous_customer(visitor))
 
     def alias(self) -> Call:
         """It was this customer."""

@@ -32,7 +32,8 @@ _PATIENCE_S = 20.0
 class Program:
     """A command that can be started, killed, frozen and started again; one log for all lives.
 
-    `stops_by` is the signal that ends it in peace; `user` whom to run it as, if not ourselves.
+    `stops_by` is the signal that ends it in peace; `user` whom to run it as, if not ourselves;
+    `niceness` how much it lets others go first, as nice(1) has it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Program:
     cwd: Path = Path("/")
     user: str | None = None
     stops_by: signal.Signals = signal.SIGTERM
+    niceness: int = 0
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -67,9 +69,16 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_parent,
+                preexec_fn=self._begin,
             )
         return self._process
+
+    def _begin(self) -> None:
+        """In the new process, before it becomes the program."""
+        os.nice(self.niceness)
+        if sys.platform == "linux":
+            # Should the tests be killed, the kernel kills it: prctl(2), PR_SET_PDEATHSIG = 1.
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
     def kill(self) -> None:
         """`kill -9`, its children too."""
@@ -172,9 +181,3 @@ def _children(pid: int) -> list[int]:
                 parents.setdefault(int(fields[1]), []).append(int(entry.name))
     found = parents.get(pid, [])
     return [each for child in found for each in (child, *_children(child))]
-
-
-def _end_with_parent() -> None:
-    """Have the kernel kill it should the tests be killed: prctl(2), PR_SET_PDEATHSIG = 1."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -84,9 +84,12 @@ class Stack:
 
 @asynccontextmanager
 async def stack(
-    folder: Path, *, on_postgres: bool, with_worker: bool = True
+    folder: Path, *, on_postgres: bool, with_worker: bool = True, niceness: int = 0
 ) -> AsyncIterator[Stack]:
-    """The whole of it, a journey published, until the block is left."""
+    """The whole of it, a journey published, until the block is left.
+
+    `niceness` is that of Temporal and of the worker.
+    """
     programs: dict[str, Program] = {}
     url = f"sqlite+aiosqlite:///{folder / 'store.db'}"
     with tempfile.TemporaryDirectory(prefix="parcours-pg-") as home, _stopped_at_the_end(programs):
@@ -94,7 +97,10 @@ async def stack(
             programs["postgres"], url = _postgres(Path(home))
         port = temporal.free_port()
         programs["temporal"] = Program(
-            "temporal", temporal.dev_server_command(folder, port), folder / "temporal.log"
+            "temporal",
+            temporal.dev_server_command(folder, port),
+            folder / "temporal.log",
+            niceness=niceness,
         )
         address = f"127.0.0.1:{port}"
         temporal.await_server(address, programs["temporal"].start())
@@ -106,6 +112,7 @@ async def stack(
             programs[name] = _parcours(name, folder, url, address, each)
         if with_worker:
             programs["worker"] = _parcours("worker", folder, url, address, ports[0])
+            programs["worker"].niceness = niceness
         for program in programs.values():
             if not program.is_running:
                 program.start()

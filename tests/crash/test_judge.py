@@ -13,7 +13,7 @@ from engine.keys import message_key
 from engine.reasons import Decision
 from tests.crash.evidence import Evidence, Inside, Kept, Put, Run, Settled
 from tests.crash.judge import objections
-from tests.crash.lives import EXIT, ORDER, REMINDER_BEFORE, START, Call, Life, draw_lives
+from tests.crash.lives import EXIT, LOOK, ORDER, REMINDER_BEFORE, START, Call, Life, draw_lives
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TRIAL_ENDS = NOON + timedelta(days=60)
@@ -163,6 +163,21 @@ def test_what_is_wrong_is_objected_to(
 ) -> None:
     wrong = objections(LIVES, TAKEN, spoil(RIGHT))
     assert any(complaint in each for each in wrong), wrong
+
+
+def test_a_visitor_is_nobody_until_the_alias() -> None:
+    calls = draw_lives(random.Random(7), 50, NOON)
+    life = next(life for life in calls if life.calls[0].visitor)
+    visit = life.calls[0]
+    assert visit.visitor is not None
+    found = Evidence(
+        (Kept(visit.message_id, visit.visitor, ()),),
+        (),
+        {(visit.visitor, LOOK): 1},
+        *((), (), (), (), ()),
+    )
+    assert objections([life], [visit.message_id], found) == []
+    assert objections([life], [call.message_id for call in life.calls[:2]], found) != []
 
 
 def test_what_got_no_200_is_not_asked_for() -> None:
