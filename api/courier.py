@@ -114,7 +114,7 @@ class Courier:
             return Trouble(f"{type(error).__name__}: {error}", unanswered=unanswered)
         except Exception as error:
             if is_away(error):
-                return Trouble(f"the store is away: {type(error).__name__}")
+                return Trouble(f"StoreAway: {type(error).__name__}")
             # Recorded with the row, logged, and put aside in the end: one row that trips
             # over a bug must not stop the others.
             return Trouble(f"{type(error).__name__}: {error}", known=False)
