@@ -23,7 +23,11 @@ def concerned_by(calls: Iterable[Call], locked: Locked, watched: Watched) -> fro
     for call in calls:
         joins = any(locked.known[name].merged_into != call.customer_id for name in call.formerly)
         if joins or not _is_plain(call, locked.known[call.customer_id], watched):
-            concerned.update((call.customer_id, *call.formerly))
+            concerned.add(call.customer_id)
+    # With whoever is taken the long way come all the names that any of their calls gives them.
+    for call in calls:
+        if call.customer_id in concerned:
+            concerned.update(call.formerly)
     return frozenset(concerned)
 
 

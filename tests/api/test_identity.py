@@ -285,3 +285,12 @@ async def test_a_visitor_who_is_known_already_costs_no_look_at_anybodys_traits(
     await take(published, used)
     assert loaded == [frozenset()]
     assert (await person(published, "c1")).last_seen_at == A_DAY + DAY
+
+
+async def test_a_known_visitors_name_beside_a_start_in_one_request(published: Services) -> None:
+    """One call is plain and names who is joined already; the other takes the long way."""
+    await take(published, known_as())
+    used = track("looked", A_DAY + DAY, formerly=(VISITOR,), message_id="m-used")
+    accepted = await take(published, track("trial_started", A_DAY + DAY), used)
+    assert accepted.enrolled == ("trial:c1",)
+    assert "m-used" in accepted.new
