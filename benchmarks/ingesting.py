@@ -22,11 +22,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, update
 
-from api.scopes import Scope
+from benchmarks.preparing import prepared
 from benchmarks.ratios import Ratio
 from benchmarks.servers import postgres_server
-from benchmarks.trial import folder
-from store import journeys, keys
 from store.database import Database
 from store.inserting import insert_into, insert_new, sql_table
 from store.tables import Customer, Event, EventKind, EventStats
@@ -105,18 +103,8 @@ def _event() -> dict[str, Any]:
 
 async def _prepared(url: str) -> str:
     """A store with customers who were seen, journeys, and a key; the key."""
-    database, now = Database(url), datetime.now(UTC)
-    database.upgrade()
-    loaded = folder()
+    key, database, now = await prepared(url), Database(url), datetime.now(UTC)
     async with database.transaction() as session:
-        await journeys.publish(
-            session,
-            journeys=[each.journey for each in loaded.journeys.values()],
-            policy=loaded.policy,
-            messages={},
-            at=now,
-            by="benchmark",
-        )
         await insert_new(
             session,
             [
@@ -131,7 +119,6 @@ async def _prepared(url: str) -> str:
             ],
             unique="id",
         )
-        _, key = await keys.create(session, "bench", [Scope.EVENTS_WRITE], now)
     await database.dispose()
     return key
 

@@ -22,13 +22,10 @@ from typing import Any
 import httpx
 from temporalio.client import Client, WorkflowExecutionDescription
 
-from api.scopes import Scope
 from benchmarks.connecting import connected
+from benchmarks.preparing import prepared
 from benchmarks.servers import free_port, postgres_server, temporal_server
-from benchmarks.trial import folder
 from engine.keys import enrollment_id
-from store import journeys, keys
-from store.database import Database
 
 _PER_SECOND = 50
 _OF_A_JOURNEY = 10  # one in so many
@@ -58,7 +55,7 @@ async def run() -> None:
             ("PostgreSQL", postgres),
         ):
             with temporal_server() as server:
-                key, port = await _prepared(url), free_port()
+                key, port = await prepared(url), free_port()
                 environment = {
                     "PARCOURS_DATABASE_URL": url,
                     "PARCOURS_TEMPORAL_ADDRESS": server.address,
@@ -82,24 +79,6 @@ def _print(store: str, what: str, seconds: Sequence[float]) -> None:
         + f"   under {1000 * _P50_S:.0f} and {1000 * _P99_S:.0f} ms: {verdict}",
         flush=True,
     )
-
-
-async def _prepared(url: str) -> str:
-    """A store with the journeys published, and a key; the key."""
-    database, now, loaded = Database(url), datetime.now(UTC), folder()
-    database.upgrade()
-    async with database.transaction() as session:
-        await journeys.publish(
-            session,
-            journeys=[each.journey for each in loaded.journeys.values()],
-            policy=loaded.policy,
-            messages={},
-            at=now,
-            by="benchmark",
-        )
-        _, key = await keys.create(session, "bench", [Scope.EVENTS_WRITE], now)
-    await database.dispose()
-    return key
 
 
 @contextmanager
