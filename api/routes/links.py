@@ -14,13 +14,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from api.accept import accept
-from api.given import Given
+from api.given import Given, ip_of
 from api.schemas import LINK_BODY, LINK_BODY_RESPONSES, LINK_RESPONSES
 from api.services import Services
 from api.showing import page
 from api.taking import Said
 from api.words import UnsubscribeWords, unsubscribe_words
 from engine.calls import ChangeConsent
+from engine.policy import in_language
 from rendering.links import BadLinkError, Unsubscribe, UnsubscribeLinks
 from store import customers, journeys
 from store.tables import Customer
@@ -70,6 +71,7 @@ async def unsubscribe(token: str, request: Request, services: Given) -> HTMLResp
         said = Said(
             source="one-click" if is_one_click else "link",
             wording=None if is_one_click else _of_topic(words.button, words.button_all, title),
+            ip=ip_of(request),
         )
         await _withdraw(services, link.what, None if title is None else link.what.topic, said)
     return _page(words, done=_of_topic(words.done, words.done_all, title))
@@ -100,7 +102,8 @@ async def _opened(services: Services, token: str) -> _Link | None:
     policy = published.policy if published is not None else None
     words = unsubscribe_words(customer, policy.locale if policy is not None else None)
     topic = policy.topics.get(what.topic or "") if policy is not None else None
-    return _Link(what, customer, words, topic.title if topic is not None else what.topic)
+    title = in_language(topic.title, words.language) if topic is not None else what.topic
+    return _Link(what, customer, words, title)
 
 
 def _not_a_link() -> HTMLResponse:
