@@ -40,7 +40,8 @@ _EXAMPLES = {
     "sender": "{name: Ada, email: ada@example.com}", "email": "hello@example.com",
     "name": "Ada", "reply_to": "help@example.com", "quiet_hours": "{sms: 21:00-08:00}",
     "caps": "[{max: 3, per: 7 days}]", "topics": "{news: {title: News, subscribed: true}}",
-    "webhooks": "{crm: {url: https://example.com/hook}}",
+    "webhooks": "{crm: {url: https://example.com/hook}}", "hours": "22:00-08:00",
+    "holidays": "true",
 }  # fmt: skip
 
 _EXPECTED = {

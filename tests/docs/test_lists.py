@@ -19,7 +19,7 @@ from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Ste
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
-from engine.policy import Cap, Policy, Sender, Topic, Webhook
+from engine.policy import Cap, Policy, QuietHours, Sender, Topic, Webhook
 from engine.reasons import Decision, Ending, Reason
 from rendering.conditions import _WORDS as CONDITION_WORDS
 from rendering.filters import FILTERS, TESTS
@@ -80,6 +80,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Sender keys": Sender,
     "Topic keys": Topic,
     "Cap keys": Cap,
+    "Quiet hours": QuietHours,
     "Webhook keys": Webhook,
     "Scenario keys": _Story,
 }
