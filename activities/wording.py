@@ -128,6 +128,7 @@ def _offer(case: Case, key: str) -> Offer | None:
         code="".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH)),
         customer_id=case.customer.id,
         enrollment_id=case.enrollment.id,
+        journey=case.journey.journey,
         step=case.step.id,
         percent=terms.percent,
         amount=terms.amount,
