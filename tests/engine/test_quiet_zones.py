@@ -248,12 +248,19 @@ def _wanted(name: str, begins: int, until: int, due: int, quiet: Window) -> list
     return [at for at in found.values() if at <= until]
 
 
+def _half_a_day_at_most(window: Window) -> Window:
+    """So that no change of clocks skips all that is loud, and each day's message has its time."""
+    length = (window.closes.hour - window.opens.hour) * 60 + window.closes.minute
+    is_short = (length - window.opens.minute) % 1440 <= 720
+    return window if is_short else Window(window.closes, window.opens)
+
+
 def _days_are_looked_at(changes: Iterable[Change]) -> int:
     looked_at = 0
     for name, at in changes:
         draw = random.Random(f"daily {name} {at}")
         near = (at + oracle(name).offset(at)) // MINUTE % 1440
-        due, quiet = draw.randrange(1440), _window(draw, near)
+        due, quiet = draw.randrange(1440), _half_a_day_at_most(_window(draw, near))
         if draw.random() < 0.5:  # due in what is skipped or repeated, or just beside it
             due = (near + draw.randrange(-90, 91)) % 1440
         # At noon, which no clock skips: a day that is counted from what is skipped is the next.
