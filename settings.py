@@ -164,6 +164,18 @@ class Settings(BaseSettings):
     # Only tests and proxies point it elsewhere.
     resend_base_url: WebUrl = "https://api.resend.com"
 
+    # What providers' reports are known by; without it, nobody may report for that provider.
+    # `user:password`, as they stand in the address that Postmark is given.
+    postmark_callback_credentials: SecretStr | None = None
+    # Of SendGrid's signed Event Webhook: public, and shown in its settings.
+    sendgrid_callback_key: str | None = None
+    # ARNs of the SNS topics by which SES reports.
+    ses_callback_topics: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    resend_callback_secret: SecretStr | None = None
+    # Also signs what Twilio reports.
+    twilio_auth_token: SecretStr | None = None
+    lob_callback_secret: SecretStr | None = None
+
     log_format: LogFormat = LogFormat.CONSOLE
 
     @model_validator(mode="after")
