@@ -11,11 +11,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities import places
 from activities.traffic import ChannelsOf, past_messages, upcoming
 from engine import gate, matching
 from engine.consent import state_of
 from engine.orders import Next
+from engine.places import Whereabouts
 from engine.policy import Policy
+from engine.reached import reached, written_e164
 from rendering.conditions import compile_condition, evaluate
 from store import consents, events, suppressions
 from store.activity import last_activity
@@ -48,14 +51,15 @@ async def customer_facts(
         said=partial(state_of, said),
         suppressed=lambda channel, address: (channel, address) in bad,
         upcoming=await upcoming(session, occasion, rows, policy, sent, following, channels_of),
+        where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
 
 
 def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[str, str]]:
     channels = {channel for each in occasion.channels.values() for channel in each}
     channels |= set(occasion.step.channels or ())
-    found = ((channel, gate.address_of(traits, channel)) for channel in sorted(channels))
-    return {(channel, address) for channel, address in found if address is not None}
+    found = ((channel, reached(traits, channel, written_e164)) for channel in sorted(channels))
+    return {(channel, at.address) for channel, at in found if at is not None}
 
 
 async def _last_activity(

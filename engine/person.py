@@ -30,6 +30,7 @@ from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
 from engine.matching import ConditionFailed, Evaluate, first_match, last_activity, past
+from engine.places import Atlas
 from engine.policy import Policy
 from engine.reasons import Decision, Ending, Reason
 from engine.routing import route_identify, route_track
@@ -42,13 +43,14 @@ Word = Callable[[Occasion, Customer, Go], None]
 
 @dataclass(frozen=True)
 class Stage:
-    """What is the same for all customers: journeys, policy, message channels, conditions."""
+    """What is the same for all customers: journeys, policy, channels, conditions, the atlas."""
 
     journeys: Mapping[str, Journey]
     policy: Policy
     channels: Channels
     evaluate: Evaluate
     word: Word | None = None
+    atlas: Atlas | None = None
 
 
 @dataclass(eq=False)

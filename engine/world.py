@@ -17,6 +17,7 @@ from engine.effects import Profile
 from engine.events import BuiltInEvent, is_reserved
 from engine.gate import Customer
 from engine.matching import Evaluate, PastEvent, last_activity
+from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
 from engine.routing import zone_of
 
@@ -52,6 +53,7 @@ class World:
     customer_id: str
     policy: Policy
     evaluate: Evaluate
+    atlas: Atlas | None = None
     own: Traits = field(default_factory=Traits)
     company_id: str | None = None
     company_at: datetime | None = None
@@ -161,6 +163,7 @@ class World:
             messages=tuple(self.messages),
             said=self._said,
             suppressed=lambda channel, address: False,
+            where=Whereabouts(traits, self.context_zone, self.policy.timezone, self.atlas),
         )
 
     def _said(self, channel: str, topic: str) -> ConsentState | None:
