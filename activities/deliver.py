@@ -71,7 +71,7 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
         worded = None
         if isinstance(verdict, Go):
             desk.provider(verdict.channel)  # or there is nobody to word it for
-            worded = word(case, verdict, attempt, desk.unsubscribe_url)
+            worded = word(case, verdict, attempt, desk.links)
         async with desk.database.transaction() as session:
             fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
@@ -252,7 +252,7 @@ def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
         go = decide(case.occasion, case.facts, case.policy, evaluate)
         if isinstance(go, Go):
             desk.provider(go.channel)
-            word(case, go, attempt, desk.unsubscribe_url)
+            word(case, go, attempt, desk.links)
     except (ConditionFailed, RenderingError):
         return Reason.TEMPLATE_ERROR
     except Trouble as trouble:

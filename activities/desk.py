@@ -4,7 +4,7 @@ Knows no table and decides nothing. The surprising fact: an attempt has two time
 real, for claims and keys; `at` is journey time, for deadlines. In production they are one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,10 +14,8 @@ from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
 from engine.reasons import Reason
+from rendering.links import Links
 from store.database import Database
-
-# Makes the link by which this customer leaves this topic.
-UnsubscribeUrl = Callable[[str, str], str]
 
 # How often a transactional message may go out that a provider without keys may have: once
 # more. Better twice than never, but not at every attempt of a day-long outage.
@@ -26,7 +24,7 @@ _COPIES = 2
 
 @dataclass(frozen=True)
 class Desk:
-    """What `deliver` works with. Providers by channel.
+    """What `deliver` works with. Providers by channel; `links` makes those of messages.
 
     `copies`: how often a transactional message may be handed to a provider that knows no
     keys, when nobody can say whether it took it; 1 leaves each such case to a person.
@@ -34,7 +32,7 @@ class Desk:
 
     database: Database
     providers: Mapping[str, AnyProvider]
-    unsubscribe_url: UnsubscribeUrl
+    links: Links
     copies: int = _COPIES
 
     def provider(self, channel: str) -> AnyProvider:

@@ -24,16 +24,18 @@ from api.request_limits import RequestLimits
 from api.routes import (
     browser,
     callbacks,
+    confirm,
     customers,
     enrollments,
     event_pages,
     events,
     health,
     ingest,
-    links,
     metrics,
     outbox,
     pages,
+    preferences,
+    unsubscribe,
 )
 from api.services import Services
 from api.showing import page
@@ -68,7 +70,9 @@ _GROUPS = (
     outbox,
     health,
     metrics,
-    links,
+    unsubscribe,
+    preferences,
+    confirm,
     callbacks,
     pages,
     event_pages,

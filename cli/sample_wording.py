@@ -9,6 +9,7 @@ whether that works hangs on the style sheet and not on the customer.
 from collections.abc import Mapping
 from typing import Any
 
+from engine.choices import asked_to_confirm
 from engine.definition import Step
 from engine.gate import Customer, Go, Occasion
 from engine.localtime import shift, zone
@@ -20,7 +21,7 @@ from rendering.senders import compile_sender
 from rendering.sources import HTML, SUBJECT, TEXT
 
 _SAMPLE_CODE = "SAMPLE42"
-_SAMPLE_LINK = "https://parcours.example/u/sample"
+_SAMPLE_SITE = "https://parcours.example"
 
 
 class SampleWording:
@@ -64,14 +65,13 @@ class SampleWording:
             step=step.id,
             sender=self._sender(step, customer, occasion),
             policy={"postal_address": policy.postal_address},
-            links={"unsubscribe": _SAMPLE_LINK if go.topic is not None else None,
-                   "preferences": None},
+            links=_links(occasion, go, policy),
             now=occasion.delivery.at,
             offer=_offer(occasion),
             locale=said if isinstance(said, str) else policy.locale,
             default_locale=policy.locale,
             timezone=occasion.delivery.zone,
-        )  # fmt: skip
+        )
 
     def _sender(
         self, step: Step, customer: Customer, occasion: Occasion
@@ -83,6 +83,16 @@ class SampleWording:
         if named is None:
             return {"name": usual.name, "email": usual.email, "reply_to": usual.reply_to}
         return {"name": named.name or usual.name, "email": named.email, "reply_to": None}
+
+
+def _links(occasion: Occasion, go: Go, policy: Policy) -> Mapping[str, str | None]:
+    """Links that lead nowhere, where the real message has links."""
+    asked = asked_to_confirm(policy, occasion.event, occasion.start_event)
+    return {
+        "unsubscribe": f"{_SAMPLE_SITE}/u/sample" if go.topic is not None else None,
+        "preferences": f"{_SAMPLE_SITE}/p/sample",
+        "confirm": f"{_SAMPLE_SITE}/s/sample" if asked is not None else None,
+    }
 
 
 def _offer(occasion: Occasion) -> Mapping[str, Any] | None:

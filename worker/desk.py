@@ -8,18 +8,17 @@ from activities.providers.mailbox import MailboxProvider
 from activities.providers.outcome import Mail, Provider
 from activities.providers.resend import ResendProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
-from rendering.links import Links, Unsubscribe
+from rendering.links import Links
 from settings import EmailProvider, Settings, SmtpTls
 from store.database import Database
 
 
 def build_desk(settings: Settings, database: Database, journey_now: Callable[[], datetime]) -> Desk:
     """The desk of one worker. `journey_now` dates what the mailbox captures."""
-    links = Links(settings.public_url, settings.link_keys)
     return Desk(
         database=database,
         providers={"email": email_provider(settings, database, journey_now)},
-        unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
+        links=Links(settings.public_url, settings.link_keys),
     )
 
 

@@ -7,7 +7,7 @@ whatever is sent later is what was claimed.
 from dataclasses import dataclass
 
 from activities.case import Case
-from activities.desk import Attempt, UnsubscribeUrl
+from activities.desk import Attempt
 from activities.providers.outcome import Parcel
 from activities.wording.call import call_of
 from activities.wording.draft import Draft, begin
@@ -15,6 +15,7 @@ from activities.wording.email import mail_of
 from activities.wording.post import letter_of
 from activities.wording.sms import sms_of
 from engine.gate import Go
+from rendering.links import Links
 from store.tables import Offer
 
 __all__ = ["Worded", "word"]
@@ -32,11 +33,11 @@ class Worded:
     content_hash: str | None = None
 
 
-def word(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Worded:
+def word(case: Case, go: Go, attempt: Attempt, links: Links) -> Worded:
     """Word what a step sends or calls. Raises RenderingError."""
     if case.step.call is not None:
         return Worded(call_of(case, go, attempt))
-    draft = begin(case, go, attempt, unsubscribe_url)
+    draft = begin(case, go, attempt, links)
     return Worded(_worded(draft), draft.offer, draft.source.content_hash)
 
 

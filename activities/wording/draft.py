@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from activities.case import Case
-from activities.desk import Attempt, UnsubscribeUrl
+from activities.desk import Attempt
+from activities.wording.links import links_of
 from engine.gate import Go
 from engine.localtime import shift, zone
 from engine.policy import Sender
+from rendering.links import Links
 from rendering.messages import MessageContext, MessageSource
 from rendering.senders import compile_sender
 from store.tables import Offer
@@ -43,12 +45,12 @@ class Draft:
     context: MessageContext
 
 
-def begin(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Draft:
+def begin(case: Case, go: Go, attempt: Attempt, links: Links) -> Draft:
     """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
     offer = _offer(case, attempt.key)
-    leave = unsubscribe_url(case.customer.id, go.topic) if go.topic is not None else None
+    theirs = links_of(case, go, links)
     return Draft(
         case=case,
         go=go,
@@ -56,13 +58,15 @@ def begin(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl)
         at=attempt.at,
         source=source,
         sender=sender,
-        leave=leave,
+        leave=theirs["unsubscribe"],
         offer=offer,
-        context=_context(case, sender, offer, leave),
+        context=_context(case, sender, offer, theirs),
     )
 
 
-def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None) -> MessageContext:
+def _context(
+    case: Case, sender: Sender, offer: Offer | None, links: Mapping[str, str | None]
+) -> MessageContext:
     return MessageContext(
         customer=case.traits,
         event=case.occasion.event,
@@ -71,7 +75,7 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
         step=case.step.id,
         sender={"name": sender.name, "email": sender.email, "reply_to": sender.reply_to},
         policy={"postal_address": case.policy.postal_address},
-        links={"unsubscribe": leave, "preferences": None},
+        links=links,
         now=case.at,
         offer=None if offer is None else _spoken(offer),
         locale=_locale(case),
