@@ -7,17 +7,25 @@ whether that works hangs on the style sheet and not on the customer.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from engine.choices import asked_to_confirm
+from engine.choices import Asked, asked_to_confirm
 from engine.definition import Step
 from engine.gate import Customer, Go, Occasion
 from engine.localtime import shift, zone
 from engine.matching import ConditionFailed
 from engine.policy import Policy
 from rendering.errors import TemplateError
-from rendering.messages import MessageContext, MessageSource, render_email, render_text
-from rendering.senders import compile_sender
+from rendering.messages import (
+    MessageContext,
+    MessageSource,
+    render_email,
+    render_text,
+    spoken_policy,
+    spoken_sender,
+)
+from rendering.senders import find_sender
 from rendering.sources import HTML, SUBJECT, TEXT
 
 _SAMPLE_CODE = "SAMPLE42"
@@ -57,53 +65,45 @@ class SampleWording:
     def _context(self, occasion: Occasion, customer: Customer, go: Go) -> MessageContext:
         policy, step = self._policy, occasion.step
         said = customer.traits.get("locale")
+        asked = asked_to_confirm(policy, occasion.event, occasion.start_event)
         return MessageContext(
             customer=customer.traits,
             event=occasion.event,
             start_event=occasion.start_event,
             journey=occasion.journey.journey,
             step=step.id,
-            sender=self._sender(step, customer, occasion),
-            policy={"postal_address": policy.postal_address},
-            links=_links(occasion, go, policy),
+            sender=spoken_sender(
+                find_sender(step.sender, customer.traits, occasion.event, policy.sender)
+            ),
+            policy=spoken_policy(policy),
+            links=sample_links(go.topic, asked),
             now=occasion.delivery.at,
-            offer=_offer(occasion),
+            offer=sample_offer(step, occasion.delivery.at, occasion.delivery.zone),
             locale=said if isinstance(said, str) else policy.locale,
             default_locale=policy.locale,
             timezone=occasion.delivery.zone,
         )
 
-    def _sender(
-        self, step: Step, customer: Customer, occasion: Occasion
-    ) -> Mapping[str, str | None]:
-        usual = self._policy.sender
-        named = None
-        if step.sender is not None:
-            named = compile_sender(step.sender).find(customer.traits, occasion.event)
-        if named is None:
-            return {"name": usual.name, "email": usual.email, "reply_to": usual.reply_to}
-        return {"name": named.name or usual.name, "email": named.email, "reply_to": None}
 
-
-def _links(occasion: Occasion, go: Go, policy: Policy) -> Mapping[str, str | None]:
+def sample_links(topic: str | None, asked: Asked | None = None) -> Mapping[str, str | None]:
     """Links that lead nowhere, where the real message has links."""
-    asked = asked_to_confirm(policy, occasion.event, occasion.start_event)
     return {
-        "unsubscribe": f"{_SAMPLE_SITE}/u/sample" if go.topic is not None else None,
+        "unsubscribe": None if topic is None else f"{_SAMPLE_SITE}/u/sample",
         "preferences": f"{_SAMPLE_SITE}/p/sample",
-        "confirm": f"{_SAMPLE_SITE}/s/sample" if asked is not None else None,
+        "confirm": None if asked is None else f"{_SAMPLE_SITE}/s/sample",
     }
 
 
-def _offer(occasion: Occasion) -> Mapping[str, Any] | None:
-    terms = occasion.step.offer
+def sample_offer(step: Step, at: datetime, zone_name: str) -> Mapping[str, Any] | None:
+    """What the step offers, with a code that no till takes."""
+    terms = step.offer
     if terms is None:
         return None
-    tz = zone(occasion.delivery.zone)
-    assert tz is not None  # the machine computes in zones that exist
+    tz = zone(zone_name)
+    assert tz is not None  # whoever names it computes in zones that exist
     return {
         "code": _SAMPLE_CODE,
         "percent": None if terms.percent is None else float(terms.percent),
         "amount": None if terms.amount is None else float(terms.amount),
-        "expires_at": shift(occasion.delivery.at, terms.valid.terms, tz),
+        "expires_at": shift(at, terms.valid.terms, tz),
     }
