@@ -54,9 +54,10 @@ class PreferenceWords:
 
 @dataclass(frozen=True)
 class ConfirmWords:
-    """The page that asks for a confirmation (double opt-in)."""
+    """The page that asks for a confirmation (double opt-in), and what it is called after that."""
 
     title: str
+    after: str
     question: str
     question_by: str
     button: str
@@ -128,6 +129,7 @@ _ENGLISH = PageWords(
     ),
     confirm=ConfirmWords(
         title="Please confirm",
+        after="Your subscription",
         question="Do you want to receive messages about “{topic}”?",
         question_by="Do you want to receive messages about “{topic}” {channel}?",
         button="Yes, subscribe me to “{topic}”",
@@ -187,6 +189,7 @@ _FRENCH = PageWords(
     ),
     confirm=ConfirmWords(
         title="Merci de confirmer",
+        after="Votre abonnement",
         question="Souhaitez-vous recevoir des messages sur « {topic} » ?",
         question_by="Souhaitez-vous recevoir des messages sur « {topic} » {channel} ?",
         button="Oui, m’abonner à « {topic} »",
