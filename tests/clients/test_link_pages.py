@@ -19,7 +19,7 @@ _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _OPTIONS = {"resultTypes": ["violations"]}
 _LEAVE, _CHOOSE = Unsubscribe("c1", "onboarding"), Preferences("c1")
 _CONFIRM = Confirm("c1", "news", "email")
-_SIZES = ({"width": 375, "height": 700}, {"width": 1024, "height": 700})
+_WIDTHS, _HEIGHT = (375, 1024), 700
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,17 @@ async def chromium() -> AsyncIterator[Browser]:
 async def barriers(page: Page) -> list[str]:
     """What axe finds wrong, on a phone and on a desk, by day and by night; and what is too wide."""
     found: list[str] = []
-    for size in _SIZES:
-        await page.set_viewport_size(size)
+    for width in _WIDTHS:
+        await page.set_viewport_size({"width": width, "height": _HEIGHT})
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             results = await Axe().run(page, options=_OPTIONS)
             found += [
-                f"{scheme} {size['width']}: {each['id']}: {each['nodes'][0]['html']}"
+                f"{scheme} {width}: {each['id']}: {each['nodes'][0]['html']}"
                 for each in results.response["violations"]
             ]
         if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            found.append(f"wider than {size['width']}")
+            found.append(f"wider than {width}")
     return found
 
 

@@ -20,7 +20,7 @@ from api.scopes import ALL_SCOPES, Scope
 from api.services import Services
 from engine.calls import Call
 from engine.reasons import Decision, Reason
-from rendering.links import Links, Unsubscribe
+from rendering.links import Confirm, Links, Preferences, Unsubscribe
 from store import messages
 from store.database import Database
 from store.tables import Enrollment
@@ -57,7 +57,7 @@ class Stage:
     ingest_key: str
     customer_ids: list[str] = field(default_factory=list)
     enrollment_ids: list[str] = field(default_factory=list)
-    token: str = ""
+    tokens: dict[str, str] = field(default_factory=dict)  # by the letter of their page
 
     def __post_init__(self) -> None:
         self.app = create_app(self.services)
@@ -96,7 +96,11 @@ class Stage:
             found = await session.scalars(select(Enrollment).order_by(Enrollment.id))
             self.enrollment_ids = [each.id for each in found]
         links = Links(self.services.settings.public_url, [SECRET])
-        self.token = links.token(Unsubscribe("c1", "onboarding"))
+        self.tokens = {
+            "u": links.token(Unsubscribe("c1", "onboarding")),
+            "p": links.token(Preferences("c1")),
+            "s": links.token(Confirm("c1", "news", None)),
+        }
 
 
 @contextmanager

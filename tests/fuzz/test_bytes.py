@@ -88,7 +88,8 @@ class Gun:
         """The answer, if it is one that may be given."""
         self.fired += 1
         answer = self.stage.run(ask(self.stage.app, shot))
-        path = "/u/{token}" if shot.path.startswith("/u/") else shot.path.rstrip("/")
+        is_link = shot.path[:3] in _PAGES
+        path = shot.path[:3] + "{token}" if is_link else shot.path.rstrip("/")
         documented = self._documented[path, shot.method.lower()]
         assert answer.status < 500, answer
         assert answer.status in documented, answer
@@ -208,10 +209,23 @@ def _without_a_key(case: _Case) -> None:
     assert gun.kept(stem) == ({call.message_id} if answer.status == 200 else set())
 
 
+_PAGES = ("/u/", "/p/", "/s/")
+_FORMS = (
+    b"List-Unsubscribe=One-Click",
+    b"all=yes",
+    b"again=yes",
+    b"leave=yes",
+    b"shown=email/news&on=email/news",
+    b"",
+    b"&" * 9000,
+)
+
+
 def _link(case: _Case) -> None:
     """Tokens that were bent, and forms that are none."""
     gun, draw = case.gun, case.draw
-    token = gun.stage.token
+    page = draw(st.sampled_from(_PAGES))
+    true = token = gun.stage.tokens[page[1]]
     match draw(st.integers(0, 3)):
         case 0:
             token = draw(st.text(min_size=1, max_size=60)).replace("/", "_")
@@ -222,11 +236,11 @@ def _link(case: _Case) -> None:
             )
         case 2:
             token = token[: draw(st.integers(1, len(token)))]
-    form = draw(st.sampled_from([b"List-Unsubscribe=One-Click", b"all=yes", b"", b"&" * 9000]))
+    form = draw(st.sampled_from(_FORMS))
     body = draw(st.one_of(st.just(form), odd_bodies.broken(form or b"x")))
-    shot = draw(odd_bodies.shots(f"/u/{token}", body, "", is_shown=False))
+    shot = draw(odd_bodies.shots(f"{page}{token}", body, "", is_shown=False))
     answer = gun.fire(replace(shot, method=draw(st.sampled_from(["GET", "POST"]))))
-    if token == gun.stage.token:
+    if token == true:
         assert answer.status == 200
-    elif len(token) < len(gun.stage.token):  # a longer one may differ in what base64 skips
+    elif len(token) < len(true):  # a longer one may differ in what base64 skips
         assert answer.status == 404

@@ -53,7 +53,7 @@ _REAL: dict[str, Callable[[Stage], list[str]]] = {
     "journey": lambda stage: ["trial", "cart"],
     "step": lambda stage: ["thanks", "demo", "coupon"],
     "topic": lambda stage: ["onboarding", "news"],
-    "token": lambda stage: [stage.token],
+    "token": lambda stage: [*stage.tokens.values()],
     "userId": lambda stage: stage.customer_ids,
     "event": lambda stage: ["trial_started", "subscription_purchased", "trial_cancelled"],
 }
