@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities.phones import e164
 from engine import gate, matching
 from engine.expressions import Term
 from engine.localtime import OutOfRange, shift, zone
 from engine.policy import Policy
-from engine.reached import reached, written_e164
+from engine.reached import reached
 from rendering.conditions import compile_condition, evaluate
 from store import consents, delivery_events, events, messages, suppressions
 from store.activity import last_activity
@@ -53,13 +54,14 @@ async def customer_facts(
         messages=await _past_messages(session, occasion, rows, policy),
         subscribed=subscribed,
         suppressed=lambda channel, address: (channel, address) in bad,
+        read_phone=e164,
     )
 
 
 def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[str, str]]:
     channels = {channel for each in occasion.channels.values() for channel in each}
     channels |= set(occasion.step.channels or ())
-    found = ((channel, reached(traits, channel, written_e164)) for channel in sorted(channels))
+    found = ((channel, reached(traits, channel, e164)) for channel in sorted(channels))
     return {(channel, at.address) for channel, at in found if at is not None}
 
 

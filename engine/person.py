@@ -30,6 +30,7 @@ from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
 from engine.matching import ConditionFailed, Evaluate, first_match, last_activity, past
 from engine.policy import Policy
+from engine.reached import ReadPhone, written_e164
 from engine.reasons import Decision, Ending, Reason
 from engine.routing import route_identify, route_track
 from engine.world import World
@@ -47,6 +48,7 @@ class Stage:
     channels: Mapping[str, Mapping[str, tuple[str, ...]]]  # journey → message folder → channels
     evaluate: Evaluate
     word: Word | None = None
+    read_phone: ReadPhone = written_e164
 
 
 @dataclass
