@@ -7,6 +7,8 @@ unset, so `PARCOURS_SECRET_KEY=` in an `.env` file is a missing key and not a ke
 zero.
 """
 
+from base64 import b64decode
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +42,29 @@ class EmailProvider(StrEnum):
     MAILBOX = "mailbox"
     SMTP = "smtp"
     RESEND = "resend"
+
+
+class SmsProvider(StrEnum):
+    """Who carries text messages; `none`: nobody, and steps that need one wait."""
+
+    NONE = "none"
+    MAILBOX = "mailbox"
+    TWILIO = "twilio"
+
+
+class PostProvider(StrEnum):
+    """Who prints letters and postcards; `none`: nobody, and steps that need one wait."""
+
+    NONE = "none"
+    MAILBOX = "mailbox"
+    LOB = "lob"
+
+
+class WebhookProvider(StrEnum):
+    """Who makes the calls of `call:` steps: we, by HTTP, or the mailbox, which only keeps them."""
+
+    HTTP = "http"
+    MAILBOX = "mailbox"
 
 
 class SmtpTls(StrEnum):
@@ -104,11 +129,36 @@ def _check_database_url(value: str) -> str:
     return value
 
 
+def _check_webhook_secret(value: SecretStr) -> SecretStr:
+    """As Standard Webhooks writes it. The value is not repeated: it is a secret."""
+    text = value.get_secret_value()
+    try:
+        key = b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError(
+            "each must be `whsec_` and 24 to 64 bytes in base64: "
+            'make one with `echo "whsec_$(openssl rand -base64 32)"`'
+        )
+    return value
+
+
 Seconds = Annotated[timedelta, BeforeValidator(_read_seconds), AfterValidator(_check_positive)]
 WebUrl = Annotated[str, AfterValidator(_check_url)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_check_webhook_secret)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 SecretKey = Annotated[SecretStr, Field(min_length=SECRET_KEY_MIN_LENGTH)]
 EventsPerSecond = Annotated[int, Field(ge=0)]
+
+
+# What providers can't do without, by who carries it.
+_NEEDED: Mapping[str, Mapping[StrEnum, tuple[str, ...]]] = {
+    "sms_provider": {
+        SmsProvider.TWILIO: ("twilio_account_sid", "twilio_auth_token", "twilio_sender"),
+    },
+    "post_provider": {PostProvider.LOB: ("lob_api_key",)},
+}
 
 
 class Settings(BaseSettings):
@@ -164,6 +214,26 @@ class Settings(BaseSettings):
     # Only tests and proxies point it elsewhere.
     resend_base_url: WebUrl = "https://api.resend.com"
 
+    sms_provider: SmsProvider = SmsProvider.MAILBOX
+    twilio_account_sid: str | None = None
+    # Also signs what Twilio reports.
+    twilio_auth_token: SecretStr | None = None
+    # A number, or a messaging service (`MG…`), for messages whose policy names no sender.
+    twilio_sender: str | None = None
+    # Only tests and proxies point it elsewhere.
+    twilio_base_url: WebUrl = "https://api.twilio.com"
+
+    post_provider: PostProvider = PostProvider.MAILBOX
+    lob_api_key: SecretStr | None = None
+    # Only tests and proxies point it elsewhere.
+    lob_base_url: WebUrl = "https://api.lob.com"
+
+    webhook_provider: WebhookProvider = WebhookProvider.HTTP
+    # By the webhook's name in `policy.yaml`, as JSON: `{"crm": "whsec_…"}`.
+    webhook_secrets: dict[str, WebhookSecret] | None = None
+    # Whoever may publish a policy chooses what is called from inside our network.
+    webhook_allow_private: bool = False
+
     log_format: LogFormat = LogFormat.CONSOLE
 
     @model_validator(mode="after")
@@ -173,6 +243,11 @@ class Settings(BaseSettings):
             raise ValueError(_needed_by("smtp_host", EmailProvider.SMTP))
         if self.email_provider is EmailProvider.RESEND and self.resend_api_key is None:
             raise ValueError(_needed_by("resend_api_key", EmailProvider.RESEND))
+        for chooses, needs in _NEEDED.items():
+            chosen = getattr(self, chooses)
+            for field in needs.get(chosen, ()):
+                if getattr(self, field) is None:
+                    raise ValueError(_needed_by(field, chosen, chooses))
         if (self.smtp_username is None) != (self.smtp_password is None):
             raise ValueError(
                 f"set both {variable('smtp_username')} and {variable('smtp_password')}, or neither"
@@ -220,7 +295,5 @@ def _explain_one(mistake: Any) -> str:
     return f"  - {variable(field)}: {text}"
 
 
-def _needed_by(field: str, provider: EmailProvider) -> str:
-    return (
-        f"{variable(field)} is not set, and {variable('email_provider')}={provider.value} needs it"
-    )
+def _needed_by(field: str, provider: StrEnum, chooses: str = "email_provider") -> str:
+    return f"{variable(field)} is not set, and {variable(chooses)}={provider.value} needs it"

@@ -24,7 +24,7 @@ from activities.packing import pack
 from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.enrollment import NotBefore, Outcome, Over, Settled
-from engine.gate import Go, Verdict, decide, refusal
+from engine.gate import TRAITS, Go, Verdict, decide, refusal
 from engine.matching import ConditionFailed
 from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
@@ -68,10 +68,7 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     late = _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
     for _ in range(_MAX_WORDINGS):
         verdict = _verdict(attempt, case, late)
-        worded = None
-        if isinstance(verdict, Go):
-            desk.provider(verdict.channel)  # or there is nobody to word it for
-            worded = word(case, verdict, attempt, desk.unsubscribe_url)
+        worded = _worded(desk, attempt, case, verdict) if isinstance(verdict, Go) else None
         async with desk.database.transaction() as session:
             fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
@@ -80,12 +77,22 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
             if not isinstance(again, Go):
                 await settle.without_send(session, attempt, fresh, again)
                 return again
+            if again.channel == TRAITS:
+                return await settle.traits_set(session, attempt, fresh, again)
             if worded is None or again != verdict or not case.reads_like(fresh):
                 case = fresh
                 continue
             row = await _claim(session, desk, attempt, fresh, again, worded)
         return await hand_over(desk, attempt, fresh.enrollment, row)
     raise Trouble(Reason.PROVIDER_DOWN, "the customer's data keep changing")
+
+
+def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | None:
+    """What goes out; None if nothing has to. Raises RenderingError, Trouble."""
+    if go.channel == TRAITS:
+        return None
+    desk.provider(go.channel)  # or there is nobody to word it for
+    return word(case, go, attempt, desk.unsubscribe_url)
 
 
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
@@ -251,8 +258,7 @@ def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
     try:
         go = decide(case.occasion, case.facts, case.policy, evaluate)
         if isinstance(go, Go):
-            desk.provider(go.channel)
-            word(case, go, attempt, desk.unsubscribe_url)
+            _worded(desk, attempt, case, go)
     except (ConditionFailed, RenderingError):
         return Reason.TEMPLATE_ERROR
     except Trouble as trouble:

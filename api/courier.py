@@ -1,4 +1,5 @@
-"""One row of the outbox, carried to Temporal: a start, a signal, an Update or a cancel.
+"""One row of the outbox, carried to Temporal: a start, a signal, an Update or a cancel; or an
+identify, which is carried to ourselves.
 
 Decides what an answer of Temporal means for the row: done, refused, come back later, or
 never. Everything here may be done twice without harm: a start uses the run there is, a
@@ -7,6 +8,7 @@ gone is an outcome, not an error; the store has long known how it ended.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -78,13 +80,24 @@ class Hopeless:
 Outcome = Done | Declined | Trouble | Hopeless
 
 
+# Takes in the traits of a row.
+Identify = Callable[[OutboxRow], Awaitable[Outcome]]
+
+
 class Courier:
-    """Carries rows to one Temporal namespace."""
+    """Carries rows to one Temporal namespace; those with traits, by `identify`, to ourselves."""
 
     def __init__(
-        self, database: Database, client: Client, *, task_queue: str, rpc_timeout: timedelta
+        self,
+        database: Database,
+        client: Client,
+        identify: Identify,
+        *,
+        task_queue: str,
+        rpc_timeout: timedelta,
     ) -> None:
         self._database = database
+        self._identify = identify
         self._client = client
         self._task_queue = task_queue
         self._rpc_timeout = rpc_timeout
@@ -123,6 +136,8 @@ class Courier:
         assert row.enrollment_id is not None  # every kind there is concerns an enrollment
         if row.kind is OutboxKind.START:
             return await self._start(row.enrollment_id)
+        if row.kind is OutboxKind.IDENTIFY:
+            return await self._identify(row)
         handle = self._client.get_workflow_handle(row.enrollment_id)
         match row.kind:
             case OutboxKind.SIGNAL:

@@ -37,7 +37,14 @@ from engine.clusters import clusters
 from engine.lines import Line, in_order
 from engine.policy import Policy
 from engine.simulator import DEFAULT_SPAN
-from settings import EmailProvider, Settings, load
+from settings import (
+    EmailProvider,
+    PostProvider,
+    Settings,
+    SmsProvider,
+    WebhookProvider,
+    load,
+)
 from store import enrollments, journeys, outbox
 from store.database import Database
 from worker.binaries import TEST_SERVER, installed
@@ -170,6 +177,9 @@ def _settings(folder: Path) -> Settings:
         email_provider=EmailProvider.MAILBOX,
         smtp_username=None,
         smtp_password=None,
+        sms_provider=SmsProvider.MAILBOX,
+        post_provider=PostProvider.MAILBOX,
+        webhook_provider=WebhookProvider.MAILBOX,
         task_queue="rehearsal",
     )
 
