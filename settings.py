@@ -234,6 +234,16 @@ class Settings(BaseSettings):
     # Whoever may publish a policy chooses what is called from inside our network.
     webhook_allow_private: bool = False
 
+    # What providers' reports are known by; without it, nobody may report for that provider.
+    # `user:password`, as they stand in the address that Postmark is given.
+    postmark_callback_credentials: SecretStr | None = None
+    # Of SendGrid's signed Event Webhook: public, and shown in its settings.
+    sendgrid_callback_key: str | None = None
+    # ARNs of the SNS topics by which SES reports.
+    ses_callback_topics: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    resend_callback_secret: SecretStr | None = None
+    lob_callback_secret: SecretStr | None = None
+
     log_format: LogFormat = LogFormat.CONSOLE
 
     @model_validator(mode="after")

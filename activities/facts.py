@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.phones import e164
+from activities import places
 from engine import gate, matching
 from engine.expressions import Term
 from engine.localtime import OutOfRange, shift, zone
+from engine.places import Whereabouts
 from engine.policy import Policy
 from engine.reached import reached
 from rendering.conditions import compile_condition, evaluate
@@ -54,14 +55,15 @@ async def customer_facts(
         messages=await _past_messages(session, occasion, rows, policy),
         subscribed=subscribed,
         suppressed=lambda channel, address: (channel, address) in bad,
-        read_phone=e164,
+        read_phone=places.e164,
+        where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
 
 
 def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[str, str]]:
     channels = {channel for each in occasion.channels.values() for channel in each}
     channels |= set(occasion.step.channels or ())
-    found = ((channel, reached(traits, channel, e164)) for channel in sorted(channels))
+    found = ((channel, reached(traits, channel, places.e164)) for channel in sorted(channels))
     return {(channel, at.address) for channel, at in found if at is not None}
 
 

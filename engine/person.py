@@ -29,8 +29,8 @@ from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
 from engine.matching import ConditionFailed, Evaluate, first_match, last_activity, past
+from engine.places import Atlas
 from engine.policy import Policy
-from engine.reached import ReadPhone, written_e164
 from engine.reasons import Decision, Ending, Reason
 from engine.routing import route_identify, route_track
 from engine.world import World
@@ -41,14 +41,14 @@ Word = Callable[[Occasion, Customer, Go], None]
 
 @dataclass(frozen=True)
 class Stage:
-    """What is the same for all customers: journeys, policy, message channels, conditions."""
+    """What is the same for all customers: journeys, policy, channels, conditions, the atlas."""
 
     journeys: Mapping[str, Journey]
     policy: Policy
     channels: Mapping[str, Mapping[str, tuple[str, ...]]]  # journey → message folder → channels
     evaluate: Evaluate
     word: Word | None = None
-    read_phone: ReadPhone = written_e164
+    atlas: Atlas | None = None
 
 
 @dataclass

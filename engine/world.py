@@ -15,8 +15,9 @@ from engine.effects import Profile
 from engine.events import BuiltInEvent, is_reserved
 from engine.gate import Customer, PastMessage
 from engine.matching import Evaluate, PastEvent, last_activity
+from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
-from engine.reached import ReadPhone, written_e164
+from engine.reached import written_e164
 from engine.routing import zone_of
 
 
@@ -51,7 +52,7 @@ class World:
     customer_id: str
     policy: Policy
     evaluate: Evaluate
-    read_phone: ReadPhone = written_e164
+    atlas: Atlas | None = None
     own: Traits = field(default_factory=Traits)
     company_id: str | None = None
     company_at: datetime | None = None
@@ -162,7 +163,8 @@ class World:
             messages=tuple(self.messages),
             subscribed=self._subscribed,
             suppressed=lambda channel, address: False,
-            read_phone=self.read_phone,
+            read_phone=written_e164 if self.atlas is None else self.atlas.e164,
+            where=Whereabouts(traits, self.context_zone, self.policy.timezone, self.atlas),
         )
 
     def _subscribed(self, channel: str, topic: str) -> bool | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.phones import e164
+from activities.places import e164
 
 
 @pytest.mark.parametrize(
