@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from activities.providers.http_api import HttpApi, is_taken
+from activities.providers.http_api import Answer, HttpApi, is_taken
 from activities.providers.outcome import LIMIT, Accepted, HookCall, NotTaken, Refused
 from activities.providers.pinned import PinnedTransport
 from engine.keys import hook_id
@@ -48,16 +48,25 @@ class WebhookProvider:
 
     async def send(self, call: HookCall) -> Accepted | Refused:
         """Make the call. Raises NotTaken or Ambiguous."""
-        secret = self._secrets.get(call.hook)
-        if secret is None:
-            raise NotTaken(f"no secret is set for the webhook `{call.hook}`")
-        headers = _signed(hook_id(call.key), int(self._now().timestamp()), call.body, secret)
-        answer = await self._api.post_bytes(call.url, call.body, headers)
+        answer = await self._call(call)
         if answer.status == _GONE:
             return Refused(answer.said)
         taken = is_taken(answer, refusing=())
         assert taken  # it raises for whatever is not a success
         return Accepted()
+
+    async def ask(self, call: HookCall) -> object:
+        """The JSON object in the answer, or an empty one. Raises NotTaken or Ambiguous."""
+        answer = await self._call(call)
+        is_taken(answer, refusing=())
+        return answer.fields()
+
+    async def _call(self, call: HookCall) -> Answer:
+        secret = self._secrets.get(call.hook)
+        if secret is None:
+            raise NotTaken(f"no secret is set for the webhook `{call.hook}`")
+        headers = _signed(hook_id(call.key), int(self._now().timestamp()), call.body, secret)
+        return await self._api.post_bytes(call.url, call.body, headers)
 
     async def close(self) -> None:
         """Let go of the connections."""
