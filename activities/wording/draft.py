@@ -13,8 +13,8 @@ from activities.case import Case
 from activities.desk import Attempt, UnsubscribeUrl
 from engine.gate import Go
 from engine.policy import Sender
-from rendering.messages import MessageContext, MessageSource
-from rendering.senders import compile_sender
+from rendering.messages import MessageContext, MessageSource, spoken_policy, spoken_sender
+from rendering.senders import find_sender
 from store.tables import Offer
 
 
@@ -63,8 +63,8 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
         start_event=case.enrollment.start_properties,
         journey=case.journey.journey,
         step=case.step.id,
-        sender={"name": sender.name, "email": sender.email, "reply_to": sender.reply_to},
-        policy={"postal_address": case.policy.postal_address},
+        sender=spoken_sender(sender),
+        policy=spoken_policy(case.policy),
         links={"unsubscribe": leave, "preferences": None},
         now=case.at,
         offer=None if offer is None else _spoken(offer),
@@ -81,13 +81,7 @@ def _locale(case: Case) -> str:
 
 def _sender(case: Case) -> Sender:
     """The step's `from` if it names someone with an address, else the policy's sender."""
-    usual = case.policy.sender
-    if case.step.sender is None:
-        return usual
-    named = compile_sender(case.step.sender).find(case.traits, case.occasion.event)
-    if named is None:
-        return usual
-    return Sender(name=named.name or usual.name, email=named.email)
+    return find_sender(case.step.sender, case.traits, case.occasion.event, case.policy.sender)
 
 
 def _spoken(offer: Offer) -> Mapping[str, Any]:
