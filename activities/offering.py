@@ -49,6 +49,7 @@ async def shops_code(desk: Desk, attempt: Attempt, case: Case) -> str | None:
         "customer": {"id": case.customer.id},
         "percent": None if terms.percent is None else float(terms.percent),
         "amount": None if terms.amount is None else float(terms.amount),
+        "currency": case.policy.currency,
         "valid_until": until.isoformat(),
     }
     call = HookCall(
@@ -97,6 +98,7 @@ def offer_of(case: Case, attempt: Attempt, code: str | None) -> Offer | None:
         step=case.step.id,
         percent=terms.percent,
         amount=terms.amount,
+        currency=None if terms.amount is None else case.policy.currency,
         made_by=terms.code_from,
         valid_until_at=_until(attempt, case),
         message_key=attempt.key,

@@ -89,7 +89,7 @@ def _table(rows: list[Offer], now: datetime) -> None:
         [
             (
                 row.code,
-                f"{row.percent.normalize():f} %" if row.percent is not None else _money(row),
+                _gives(row),
                 state_of(row, now).value,
                 utc_minute(row.valid_until_at),
                 row.customer_id,
@@ -102,5 +102,8 @@ def _table(rows: list[Offer], now: datetime) -> None:
     )
 
 
-def _money(row: Offer) -> str:
+def _gives(row: Offer) -> str:
+    if row.percent is not None:
+        return f"{row.percent.normalize():f} %"
+    assert row.amount is not None  # an offer has one of the two
     return f"{row.amount.normalize():f} {row.currency or ''}".strip()
