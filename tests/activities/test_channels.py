@@ -10,10 +10,10 @@ from sqlalchemy import select
 from activities.desk import Trouble
 from activities.providers.mailbox import MailboxProvider
 from activities.providers.outcome import Ambiguous, HookCall, Letter, Refused, Sms
-from activities.wording.sms import MOST_SEGMENTS, segments
 from engine.enrollment import Over, Settled
 from engine.policy import LetterKind
 from engine.reasons import Decision, Reason
+from rendering.sms import MOST_SEGMENTS, segments
 from store import mailbox, suppressions
 from store.database import Database
 from store.tables import OutboxKind, OutboxRow
@@ -303,6 +303,15 @@ async def test_a_call_whose_answer_was_lost_is_made_again_with_the_same_bytes(
     assert await office.deliver() == sent("webhook", "crm")
     first, second = given(office, "webhook")
     assert first == second
+
+
+async def test_unsubscribing_does_not_stop_a_call_that_may_be_out(db: Database) -> None:
+    office = await office_for(db, step=CALL, webhooks=HOOK)
+    office.others["webhook"].answers.append(Ambiguous("no answer"))  # type: ignore[attr-defined]
+    with pytest.raises(Trouble):
+        await office.deliver()
+    await office.unsubscribe(None)
+    assert await office.deliver() == sent("webhook", "crm")
 
 
 # --- Traits -------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from authoring.folder import load_journeys
+import pytest
+
+from authoring.folder import LoadedJourneys, load_journeys
 from cli.simulate import play
 from engine.calls import Call, Identify, Track
 from engine.lines import StepLine
+from engine.reasons import Reason
 from worker.rehearsal import rehearse
 
 POLICY = """
@@ -64,17 +67,42 @@ TRAITS = {
 }
 
 
+def load(folder: Path, **changed: str) -> LoadedJourneys:
+    for name, text in {**FILES, **changed}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return load_journeys(folder)
+
+
+CALLS: list[Call] = [
+    Identify(customer_id="c1", at=START, message_id="m1", traits=TRAITS),
+    Track(customer_id="c1", at=START, message_id="m2", event="trial_started"),
+]
+UNTIL = START + timedelta(days=60)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"trial/note/sms.txt": "Hello {{ customer.nobody_said }}"},
+        {"trial/note/sms.txt": "Hello " * 500},
+        {"trial/card/card.html": "<p>{{ customer.nobody_said }}</p>"},
+        {"policy.yaml": POLICY.partition("post:")[0]},
+    ],
+    ids=["sms", "long sms", "card", "card of nobody"],
+)
+def test_the_simulator_tells_of_texts_that_do_not_hold(
+    tmp_path: Path, changed: dict[str, str]
+) -> None:
+    loaded = load(tmp_path, **changed)
+    lines = play(loaded.journeys["trial"], loaded.policy, CALLS, UNTIL)
+    told = {line.reason for line in lines if isinstance(line, StepLine)}
+    assert told == {None, Reason.TEMPLATE_ERROR}
+
+
 async def test_both_say_the_same_of_every_channel(tmp_path: Path) -> None:
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    loaded = load_journeys(tmp_path)
-    calls: list[Call] = [
-        Identify(customer_id="c1", at=START, message_id="m1", traits=TRAITS),
-        Track(customer_id="c1", at=START, message_id="m2", event="trial_started"),
-    ]
-    until = START + timedelta(days=60)
-    pure = play(loaded.journeys["trial"], loaded.policy, calls, until)
+    loaded = load(tmp_path)
+    pure = play(loaded.journeys["trial"], loaded.policy, CALLS, UNTIL)
     steps = [line for line in pure if isinstance(line, StepLine)]
     assert [(line.step, line.channel, line.reason) for line in steps] == [
         ("note", "email", None),
@@ -84,4 +112,4 @@ async def test_both_say_the_same_of_every_channel(tmp_path: Path) -> None:
         ("told", "webhook", None),
         ("last", "sms", None),
     ]
-    assert await rehearse(loaded.journeys["trial"], loaded.policy, calls, until) == pure
+    assert await rehearse(loaded.journeys["trial"], loaded.policy, CALLS, UNTIL) == pure
