@@ -185,6 +185,8 @@ class Settings(BaseSettings):
     graceful_shutdown: Seconds = timedelta(seconds=30)
 
     journeys_dir: Path = Path("journeys")
+    # The browser that `parcours preview` takes its pictures by; without it, one on the PATH.
+    chromium: Path | None = None
 
     # What links in messages begin with, and where pages send their events: the address by
     # which readers reach the API.

@@ -20,6 +20,7 @@ from activities import settle
 from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
 from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
+from activities.offering import is_short, shops_code
 from activities.packing import pack
 from activities.record import apply_report
 from activities.wording import Worded, word
@@ -31,7 +32,7 @@ from engine.reasons import Decision, Ending, Reason
 from rendering.conditions import evaluate
 from rendering.errors import RenderingError
 from store import customers, enrollments, messages, offers
-from store.tables import Enrollment, EnrollmentState, Message
+from store.tables import Enrollment, EnrollmentState, Message, Offer
 
 # How long a paused enrollment, whose workflow has not heard of it yet, waits to ask again.
 _PAUSED_RETRY = timedelta(minutes=1)
@@ -65,10 +66,10 @@ class _ErasedError(Exception):
 
 async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """Decide, word, claim, send: the first attempt, and any before there is a claim."""
-    late = _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
+    late = await _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
     for _ in range(_MAX_WORDINGS):
         verdict = _verdict(attempt, case, late)
-        worded = _worded(desk, attempt, case, verdict) if isinstance(verdict, Go) else None
+        worded = await _worded(desk, attempt, case, verdict) if isinstance(verdict, Go) else None
         async with desk.database.transaction() as session:
             fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
@@ -87,12 +88,13 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     raise Trouble(Reason.PROVIDER_DOWN, "the customer's data keep changing")
 
 
-def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | None:
+async def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | None:
     """What goes out; None if nothing has to. Raises RenderingError, Trouble."""
     if go.channel == TRAITS:
         return None
     desk.provider(go.channel)  # or there is nobody to word it for
-    return word(case, go, attempt, desk.unsubscribe_url)
+    code = await shops_code(desk, attempt, case)
+    return word(case, go, attempt, desk.unsubscribe_url, code)
 
 
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
@@ -125,6 +127,7 @@ async def _give_up(
         stands is None
         and not attempt.is_past_deadline
         and is_repeatable(desk, row, attempt.now)
+        and not is_short(await _offer_in(session, case), attempt, case)
         and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
     ):
         take_up(row, desk, attempt.now)
@@ -144,7 +147,9 @@ async def _reconsider(
             return await settle.claimed(
                 session, attempt, case.enrollment, row, Decision.NOT_SENT, reason
             )
-        case Go() if _is_what_was_claimed(verdict, row):
+        case Go() if _is_what_was_claimed(verdict, row) and not is_short(
+            await _offer_in(session, case), attempt, case
+        ):
             take_up(row, desk, attempt.now)
             return None
     await settle.withdraw(session, row)
@@ -216,6 +221,13 @@ async def _claim(
     return row
 
 
+async def _offer_in(session: AsyncSession, case: Case) -> Offer | None:
+    """The coupon that the claimed message holds."""
+    if case.step.offer is None or case.message is None:
+        return None
+    return await offers.of_message(session, case.message.key)
+
+
 def _is_what_was_claimed(go: Go, row: Message) -> bool:
     return (go.channel, go.message, go.address) == (row.channel, row.message, row.address)
 
@@ -253,12 +265,12 @@ def _verdict(attempt: Attempt, case: Case, late: Reason | None) -> Verdict | Ove
     return decide(case.occasion, case.facts, case.policy, evaluate)
 
 
-def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
+async def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
     """`expired`, unless it still could not go out: then that is what held it up."""
     try:
         go = decide(case.occasion, case.facts, case.policy, evaluate)
         if isinstance(go, Go):
-            _worded(desk, attempt, case, go)
+            await _worded(desk, attempt, case, go)
     except (ConditionFailed, RenderingError):
         return Reason.TEMPLATE_ERROR
     except Trouble as trouble:

@@ -8,13 +8,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
-from activities.providers.outcome import AnyProvider
+from activities.providers.outcome import AnyProvider, HookCall
 from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
 from engine.reasons import Reason
 from store.database import Database
+
+
+class Shop(Protocol):
+    """Makes coupon codes of its own."""
+
+    async def ask(self, call: HookCall) -> object:
+        """The JSON it answers. Raises ProviderTrouble."""
+        ...
+
 
 # Makes the link by which this customer leaves this topic.
 UnsubscribeUrl = Callable[[str, str], str]
@@ -30,12 +40,14 @@ class Desk:
 
     `copies`: how often a transactional message may be handed to a provider that knows no
     keys, when nobody can say whether it took it; 1 leaves each such case to a person.
+    `shop` calls the webhooks that make coupon codes; None: nobody does.
     """
 
     database: Database
     providers: Mapping[str, AnyProvider]
     unsubscribe_url: UnsubscribeUrl
     copies: int = _COPIES
+    shop: Shop | None = None
 
     def provider(self, channel: str) -> AnyProvider:
         """Who carries this channel. Raises Trouble if nobody does."""

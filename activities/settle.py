@@ -122,6 +122,8 @@ async def claimed(
     )
     if not mine:
         return await _decided_before(session, row, decision, reason)
+    if decision is Decision.NOT_SENT:
+        await offers.withdraw(session, row.key)  # nobody was given its code
     outcome = _outcome(row, decision, reason)
     foretold = attempt.order.foretells(outcome)
     await apply_report(session, enrollment, attempt.order.report, foretold=foretold)

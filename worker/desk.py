@@ -27,6 +27,7 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
     return Desk(
         database=database,
         providers=providers(settings, MailboxProvider(database, journey_now)),
+        shop=_webhooks(settings),
         unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
     )
 
@@ -101,8 +102,11 @@ def post_provider(settings: Settings, mailbox: MailboxProvider) -> Provider[Lett
 
 def webhook_provider(settings: Settings, mailbox: MailboxProvider) -> Provider[HookCall]:
     """Who makes calls, as the settings say."""
-    if settings.webhook_provider is Calls.MAILBOX:
-        return mailbox
+    return mailbox if settings.webhook_provider is Calls.MAILBOX else _webhooks(settings)
+
+
+def _webhooks(settings: Settings) -> WebhookProvider:
+    """Who really calls; a shop's answer can't come from a mailbox."""
     secrets = {
         name: secret.get_secret_value() for name, secret in (settings.webhook_secrets or {}).items()
     }

@@ -198,6 +198,7 @@ def _settings(folder: Path) -> Settings:
         sms_provider=SmsProvider.MAILBOX,
         post_provider=PostProvider.MAILBOX,
         webhook_provider=WebhookProvider.MAILBOX,
+        webhook_secrets=None,
         task_queue="rehearsal",
     )
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import httpx
 from standardwebhooks import Webhook
 
-from activities.providers.http_api import HttpApi, is_taken
+from activities.providers.http_api import Answer, HttpApi, is_taken
 from activities.providers.outcome import LIMIT, Accepted, HookCall, NotTaken, Refused
 from activities.providers.pinned import PinnedTransport
 from engine.keys import hook_id
@@ -46,6 +46,20 @@ class WebhookProvider:
 
     async def send(self, call: HookCall) -> Accepted | Refused:
         """Make the call. Raises NotTaken or Ambiguous."""
+        answer = await self._call(call)
+        if answer.status == _GONE:
+            return Refused(answer.said)
+        taken = is_taken(answer, refusing=())
+        assert taken  # it raises for whatever is not a success
+        return Accepted()
+
+    async def ask(self, call: HookCall) -> object:
+        """The JSON object in the answer, or an empty one. Raises NotTaken or Ambiguous."""
+        answer = await self._call(call)
+        is_taken(answer, refusing=())
+        return answer.fields()
+
+    async def _call(self, call: HookCall) -> Answer:
         signing = self._signing.get(call.hook)
         if signing is None:
             raise NotTaken(f"no secret is set for the webhook `{call.hook}`")
@@ -56,12 +70,7 @@ class WebhookProvider:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": signing.sign(call_id, now, call.body.decode()),
         }
-        answer = await self._api.post_bytes(call.url, call.body, headers)
-        if answer.status == _GONE:
-            return Refused(answer.said)
-        taken = is_taken(answer, refusing=())
-        assert taken  # it raises for whatever is not a success
-        return Accepted()
+        return await self._api.post_bytes(call.url, call.body, headers)
 
     async def close(self) -> None:
         """Let go of the connections."""
