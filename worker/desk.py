@@ -20,6 +20,7 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
         database=database,
         providers={"email": email_provider(settings, database, journey_now)},
         unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
+        rates=settings.rates,
     )
 
 

@@ -170,6 +170,8 @@ def _settings(folder: Path) -> Settings:
         email_provider=EmailProvider.MAILBOX,
         smtp_username=None,
         smtp_password=None,
+        # A rate is of real time, of which a rehearsal has none.
+        **dict.fromkeys(("email_rate", "sms_rate", "post_rate", "webhook_rate"), 0),
         task_queue="rehearsal",
     )
 

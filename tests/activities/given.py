@@ -103,6 +103,7 @@ class Office:
     journey: Journey
     customer_id: str = "c1"
     enrollment: str = "trial:c1"
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def desk(self) -> Desk:
@@ -110,6 +111,7 @@ class Office:
             database=self.database,
             providers={"email": self.provider},
             unsubscribe_url=lambda customer, topic: f"https://acme.example/u/{customer}-{topic}",
+            rates=self.rates,
         )
 
     def order(self, **changes: Any) -> DeliverOrder:

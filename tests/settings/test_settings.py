@@ -136,3 +136,18 @@ def test_importing_settings_cannot_fail_in_a_wrong_environment() -> None:
 
 def test_a_variable_is_the_prefix_and_the_field_in_capitals() -> None:
     assert variable("smtp_host") == "PARCOURS_SMTP_HOST"
+
+
+def test_a_channel_has_a_rate_only_if_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(secret_key=KEY).rates == {}
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", "20")
+    monkeypatch.setenv("PARCOURS_POST_RATE", "0.5")
+    monkeypatch.setenv("PARCOURS_SMS_RATE", "0")
+    assert load(secret_key=KEY).rates == {"email": 20.0, "post": 0.5}
+
+
+@pytest.mark.parametrize("rate", ["-1", "inf", "nan", "many", "0.00001"])
+def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", rate)
+    with pytest.raises(SettingsError, match="PARCOURS_EMAIL_RATE: "):
+        load(secret_key=KEY)
