@@ -81,7 +81,7 @@ async def test_two_thousand_messages_due_at_once_go_out_at_the_rate(
         server: PostgresServer = request.getfixturevalue("postgres_server")
         url = server.url(server.create_database())
     async with rush(tmp_path, url, rate=RATE, workers=2) as stage:
-        due_at = datetime.now(UTC) + timedelta(seconds=75)
+        due_at = datetime.now(UTC) + timedelta(seconds=120)
         later = due_at + timedelta(seconds=50)
         await stage.enroll({"receipt": 480, "news": 1000, "brief": 500}, due_at)
         await stage.enroll({"receipt": 20}, later)
