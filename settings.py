@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     graceful_shutdown: Seconds = timedelta(seconds=30)
 
     journeys_dir: Path = Path("journeys")
+    # The browser that `parcours preview` takes its pictures by; without it, one on the PATH.
+    chromium: Path | None = None
 
     # What links in messages begin with, and where pages send their events: the address by
     # which readers reach the API.
@@ -176,6 +178,18 @@ class Settings(BaseSettings):
     resend_api_key: SecretStr | None = None
     # Only tests and proxies point it elsewhere.
     resend_base_url: WebUrl = "https://api.resend.com"
+
+    # What providers' reports are known by; without it, nobody may report for that provider.
+    # `user:password`, as they stand in the address that Postmark is given.
+    postmark_callback_credentials: SecretStr | None = None
+    # Of SendGrid's signed Event Webhook: public, and shown in its settings.
+    sendgrid_callback_key: str | None = None
+    # ARNs of the SNS topics by which SES reports.
+    ses_callback_topics: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    resend_callback_secret: SecretStr | None = None
+    # Also signs what Twilio reports.
+    twilio_auth_token: SecretStr | None = None
+    lob_callback_secret: SecretStr | None = None
 
     # Messages a second of each channel, over all workers; 0 is no limit. No other default can
     # be right: what a provider takes depends on the contract, and on how warm the domain is.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from activities.providers.outcome import Provider
+from activities.providers.outcome import AnyProvider
 from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
@@ -34,12 +34,12 @@ class Desk:
     """
 
     database: Database
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, AnyProvider]
     unsubscribe_url: UnsubscribeUrl
     copies: int = _COPIES
     rates: Mapping[str, float] = field(default_factory=dict)
 
-    def provider(self, channel: str) -> Provider:
+    def provider(self, channel: str) -> AnyProvider:
         """Who carries this channel. Raises Trouble if nobody does."""
         try:
             return self.providers[channel]

@@ -27,6 +27,7 @@ from cli import (
     importing,
     keys,
     outbox,
+    preview,
     publish,
     simulate,
     worker,
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.command("dev")(dev.dev)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("preview")(preview.preview)
 app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)
 app.command("api")(api.api)
