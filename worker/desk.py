@@ -29,6 +29,7 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
         providers=providers(settings, MailboxProvider(database, journey_now)),
         shop=_webhooks(settings),
         unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
+        rates=settings.rates,
     )
 
 

@@ -199,6 +199,8 @@ def _settings(folder: Path) -> Settings:
         post_provider=PostProvider.MAILBOX,
         webhook_provider=WebhookProvider.MAILBOX,
         webhook_secrets=None,
+        # A rate is of real time, of which a rehearsal has none.
+        **dict.fromkeys(("email_rate", "sms_rate", "post_rate", "webhook_rate"), 0),
         task_queue="rehearsal",
     )
 

@@ -111,6 +111,7 @@ class Office:
     customer_id: str = "c1"
     enrollment: str = "trial:c1"
     others: Mapping[str, AnyProvider] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def desk(self) -> Desk:
@@ -118,6 +119,7 @@ class Office:
             database=self.database,
             providers={"email": self.provider, **self.others},
             unsubscribe_url=lambda customer, topic: f"https://acme.example/u/{customer}-{topic}",
+            rates=self.rates,
         )
 
     def order(self, **changes: Any) -> DeliverOrder:

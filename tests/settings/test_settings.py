@@ -170,3 +170,18 @@ def test_a_webhook_secret_that_is_none_is_refused_without_being_shown(secret: st
         load(secret_key=KEY, webhook_secrets={"crm": secret})
     assert secret not in str(caught.value).replace("whsec_$(", "")
     assert "whsec_" in str(caught.value)
+
+
+def test_a_channel_has_a_rate_only_if_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(secret_key=KEY).rates == {}
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", "20")
+    monkeypatch.setenv("PARCOURS_POST_RATE", "0.5")
+    monkeypatch.setenv("PARCOURS_SMS_RATE", "0")
+    assert load(secret_key=KEY).rates == {"email": 20.0, "post": 0.5}
+
+
+@pytest.mark.parametrize("rate", ["-1", "inf", "nan", "many", "0.00001"])
+def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", rate)
+    with pytest.raises(SettingsError, match="PARCOURS_EMAIL_RATE: "):
+        load(secret_key=KEY)
