@@ -31,6 +31,9 @@ PREFIX = "PARCOURS_"
 # (RFC 2104, section 3). `openssl rand -hex 32` gives twice that many characters.
 SECRET_KEY_MIN_LENGTH = 32
 
+# One message in nearly three hours: whoever writes less has mistaken the unit.
+SLOWEST_RATE = 0.0001
+
 # Both are the drivers the store is written and tested with; the plain schemes would pick a
 # blocking driver and fail later, at the first query.
 _DATABASE_SCHEMES = ("sqlite+aiosqlite", "postgresql+asyncpg")
@@ -108,6 +111,15 @@ def _check_positive(value: timedelta) -> timedelta:
     return value
 
 
+def _check_rate(value: float) -> float:
+    if 0 < value < SLOWEST_RATE:
+        raise ValueError(
+            f"`{value}` is slower than one message in {1 / SLOWEST_RATE:.0f} seconds: to send "
+            "nothing at all, stop the channel"
+        )
+    return value
+
+
 def _check_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -150,6 +162,7 @@ WebhookSecret = Annotated[SecretStr, AfterValidator(_check_webhook_secret)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 SecretKey = Annotated[SecretStr, Field(min_length=SECRET_KEY_MIN_LENGTH)]
 EventsPerSecond = Annotated[int, Field(ge=0)]
+MessagesPerSecond = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_check_rate)]
 
 
 # What providers can't do without, by who carries it.
@@ -175,7 +188,7 @@ class Settings(BaseSettings):
 
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "default"
-    # The workflow queue. Activity queues derive from it, one a channel, for rate limits.
+    # One for workflows and activities alike: rates are the store's to hold, not the queue's.
     task_queue: str = "parcours"
     # How long one call to Temporal may take. A healthy start answers in milliseconds; without
     # a limit, a start against a frozen server was seen to hang for 30 s.
@@ -246,7 +259,26 @@ class Settings(BaseSettings):
     resend_callback_secret: SecretStr | None = None
     lob_callback_secret: SecretStr | None = None
 
+    # Messages a second of each channel, over all workers; 0 is no limit. No other default can
+    # be right: what a provider takes depends on the contract, and on how warm the domain is.
+    # The same on every worker.
+    email_rate: MessagesPerSecond = 0
+    sms_rate: MessagesPerSecond = 0
+    post_rate: MessagesPerSecond = 0
+    webhook_rate: MessagesPerSecond = 0
+
     log_format: LogFormat = LogFormat.CONSOLE
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Messages a second, of those channels that carry only so many."""
+        rates = {
+            "email": self.email_rate,
+            "sms": self.sms_rate,
+            "post": self.post_rate,
+            "webhook": self.webhook_rate,
+        }
+        return {channel: rate for channel, rate in rates.items() if rate > 0}
 
     @model_validator(mode="after")
     def _check_email_provider(self) -> Self:

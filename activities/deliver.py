@@ -21,6 +21,7 @@ from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
 from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
 from activities.offering import is_short, shops_code
+from activities.pacing import another_turn, first_turn
 from activities.packing import pack
 from activities.record import apply_report
 from activities.wording import Worded, word
@@ -67,14 +68,19 @@ class _ErasedError(Exception):
 async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """Decide, word, claim, send: the first attempt, and any before there is a claim."""
     late = await _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
+    turns: dict[str, NotBefore | Settled | None] = {}  # one a channel, however often it is worded
     for _ in range(_MAX_WORDINGS):
         verdict = _verdict(attempt, case, late)
         worded = await _worded(desk, attempt, case, verdict) if isinstance(verdict, Go) else None
+        if worded is not None and isinstance(verdict, Go) and verdict.channel not in turns:
+            turns[verdict.channel] = await first_turn(desk, attempt, case, verdict.channel)
         async with desk.database.transaction() as session:
             fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
                 raise Trouble(Reason.PROVIDER_DOWN, "another attempt is under way")
             again = _verdict(attempt, fresh, late)
+            if isinstance(again, Go):
+                again = turns.get(again.channel) or again
             if not isinstance(again, Go):
                 await settle.without_send(session, attempt, fresh, again)
                 return again
@@ -99,6 +105,8 @@ async def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | 
 
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """An earlier attempt made a row: answer what it came to, or bring it to its end."""
+    if not attempt.is_past_deadline and _stands(attempt, case) is None:
+        await another_turn(desk, attempt, case)
     async with desk.database.transaction() as session:
         fresh = await _read_again(session, desk, attempt, case)
         row = fresh.message

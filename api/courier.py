@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -22,7 +23,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, JOURNEY_VERSION
+from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, FIRST, JOURNEY_VERSION
 from engine.orders import EnrollmentInput
 from engine.progress import local_text
 from store import enrollments
@@ -173,11 +174,17 @@ class Courier:
                     SearchAttributePair(JOURNEY_VERSION, given.version),
                 ]
             ),
+            priority=_priority(given),
             static_summary=str(given.definition.get("title", given.journey)),
             static_details=_details(given),
             rpc_timeout=self._rpc_timeout,
         )
         return Done()
+
+
+def _priority(given: EnrollmentInput) -> Priority:
+    """Who wakes up first where many do at once."""
+    return FIRST if given.definition.get("transactional") else Priority.default
 
 
 def _details(given: EnrollmentInput) -> str:

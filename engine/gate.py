@@ -110,8 +110,10 @@ def refusal(
     """Why a message that may be out already must not be handed over again; None if it may.
 
     What is asked before every further attempt: not what the customer did meanwhile, but
-    whether they may still be written to.
+    whether they may still be written to. A call reaches no person, so nobody is asked.
     """
+    if not occasion.step.messages:
+        return None
     topic = occasion.journey.topic_of(occasion.step)
     if topic is not None and (refused := _consent(customer, policy, channel, topic)):
         return refused

@@ -11,7 +11,7 @@ from activities.providers.outcome import AnyProvider, HookCall, Letter, Mail, Pr
 from activities.providers.resend import ResendProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
 from activities.providers.twilio import TwilioProvider
-from activities.providers.webhook import WebhookProvider, secret_key
+from activities.providers.webhook import WebhookProvider
 from rendering.links import Links, Unsubscribe
 from settings import EmailProvider, PostProvider, Settings, SmsProvider, SmtpTls
 from settings import WebhookProvider as Calls
@@ -29,6 +29,7 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
         providers=providers(settings, MailboxProvider(database, journey_now)),
         shop=_webhooks(settings),
         unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
+        rates=settings.rates,
     )
 
 
@@ -108,8 +109,7 @@ def webhook_provider(settings: Settings, mailbox: MailboxProvider) -> Provider[H
 def _webhooks(settings: Settings) -> WebhookProvider:
     """Who really calls; a shop's answer can't come from a mailbox."""
     secrets = {
-        name: secret_key(secret.get_secret_value())
-        for name, secret in (settings.webhook_secrets or {}).items()
+        name: secret.get_secret_value() for name, secret in (settings.webhook_secrets or {}).items()
     }
     return WebhookProvider(
         secrets, lambda: datetime.now(UTC), allow_private=settings.webhook_allow_private

@@ -6,13 +6,11 @@ receiver's does not settle it. A bug of the app that answers 400 today is mended
 meanwhile the call must not be lost; only 410 Gone says that nobody wants it any more.
 """
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import httpx
+from standardwebhooks import Webhook
 
 from activities.providers.http_api import Answer, HttpApi, is_taken
 from activities.providers.outcome import LIMIT, Accepted, HookCall, NotTaken, Refused
@@ -26,13 +24,13 @@ _REMEMBERS = timedelta(hours=24)
 
 
 class WebhookProvider:
-    """Calls by `POST`. `secrets` are by the webhook's name; `now` is the real time."""
+    """Calls by `POST`. `secrets` (`whsec_…`) are by the webhook's name; `now` is real, in UTC."""
 
     name = "webhook"
 
     def __init__(
         self,
-        secrets: Mapping[str, bytes],
+        secrets: Mapping[str, str],
         now: Callable[[], datetime],
         *,
         allow_private: bool = False,
@@ -41,7 +39,7 @@ class WebhookProvider:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.remembers_keys_for: timedelta | None = remembers_keys_for
-        self._secrets = secrets
+        self._signing = {name: Webhook(secret) for name, secret in secrets.items()}
         self._now = now
         pinned = transport or PinnedTransport(allow_private=allow_private)
         self._api = HttpApi("", {"User-Agent": "Parcours"}, limit=limit, transport=pinned)
@@ -62,28 +60,18 @@ class WebhookProvider:
         return answer.fields()
 
     async def _call(self, call: HookCall) -> Answer:
-        secret = self._secrets.get(call.hook)
-        if secret is None:
+        signing = self._signing.get(call.hook)
+        if signing is None:
             raise NotTaken(f"no secret is set for the webhook `{call.hook}`")
-        headers = _signed(hook_id(call.key), int(self._now().timestamp()), call.body, secret)
+        call_id, now = hook_id(call.key), self._now()
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": call_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signing.sign(call_id, now, call.body.decode()),
+        }
         return await self._api.post_bytes(call.url, call.body, headers)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._api.close()
-
-
-def secret_key(text: str) -> bytes:
-    """The key in a secret as Standard Webhooks writes it: `whsec_` and base64."""
-    return base64.b64decode(text.removeprefix("whsec_"))
-
-
-def _signed(call_id: str, timestamp: int, body: bytes, secret: bytes) -> dict[str, str]:
-    content = b".".join((call_id.encode(), str(timestamp).encode(), body))
-    signature = base64.b64encode(hmac.new(secret, content, hashlib.sha256).digest()).decode()
-    return {
-        "Content-Type": "application/json",
-        "webhook-id": call_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{signature}",
-    }
