@@ -101,7 +101,14 @@ async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case
         published=rows.published,
         message=rows.message,
         occasion=occasion,
-        facts=await customer_facts(session, occasion, rows, policy),
+        facts=await customer_facts(
+            session,
+            occasion,
+            rows,
+            policy,
+            order.report.next,
+            lambda other, due: _channels(rows.published, other, due, desk),
+        ),
         zone=zone_of(rows.customer.traits, rows.customer.context_timezone, policy.timezone)[0],
     )
 

@@ -100,7 +100,7 @@ async def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | 
         return None
     desk.provider(go.channel)  # or there is nobody to word it for
     code = await shops_code(desk, attempt, case)
-    return word(case, go, attempt, desk.unsubscribe_url, code)
+    return word(case, go, attempt, desk.links, code)
 
 
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:

@@ -4,7 +4,7 @@ Knows no table and decides nothing. The surprising fact: an attempt has two time
 real, for claims and keys; `at` is journey time, for deadlines. In production they are one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
 from engine.reasons import Reason
+from rendering.links import Links
 from store.database import Database
 
 
@@ -26,9 +27,6 @@ class Shop(Protocol):
         ...
 
 
-# Makes the link by which this customer leaves this topic.
-UnsubscribeUrl = Callable[[str, str], str]
-
 # How often a transactional message may go out that a provider without keys may have: once
 # more. Better twice than never, but not at every attempt of a day-long outage.
 _COPIES = 2
@@ -36,7 +34,7 @@ _COPIES = 2
 
 @dataclass(frozen=True)
 class Desk:
-    """What `deliver` works with. Providers by channel.
+    """What `deliver` works with. Providers by channel; `links` makes those of messages.
 
     `copies`: how often a transactional message may be handed to a provider that knows no
     keys, when nobody can say whether it took it; 1 leaves each such case to a person.
@@ -46,7 +44,7 @@ class Desk:
 
     database: Database
     providers: Mapping[str, AnyProvider]
-    unsubscribe_url: UnsubscribeUrl
+    links: Links
     copies: int = _COPIES
     shop: Shop | None = None
     rates: Mapping[str, float] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.carrying import Carrier
+from api.consenting import with_what_is_asked
 from api.event_rows import event_rows
 from api.joining import join_all
 from api.people import people
@@ -137,6 +138,7 @@ async def _accept(
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
     mine = [_as_named(call, locked) for call in calls]
+    mine = [*await with_what_is_asked(session, mine, published)]
     new = await events.accept(session, list(event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
     await write_plain(session, locked, fresh)

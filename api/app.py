@@ -24,17 +24,20 @@ from api.request_limits import RequestLimits
 from api.routes import (
     browser,
     callbacks,
+    confirm,
     customers,
     enrollments,
     event_pages,
     events,
     health,
     ingest,
-    links,
     metrics,
     offers,
     outbox,
     pages,
+    preferences,
+    reading,
+    unsubscribe,
 )
 from api.services import Services
 from api.showing import page
@@ -70,7 +73,10 @@ _GROUPS = (
     outbox,
     health,
     metrics,
-    links,
+    unsubscribe,
+    preferences,
+    reading,
+    confirm,
     callbacks,
     pages,
     event_pages,

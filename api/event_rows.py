@@ -14,19 +14,18 @@ from engine.calls import (
     SegmentCall,
     Track,
 )
-from engine.events import BuiltInEvent
+from engine.consent import event_of
 from store.events import NewEvent
 from store.tables import EventKind
 
 
 def consent_event(call: ChangeConsent) -> Track:
     """A change of consent as the event that we report."""
-    event = BuiltInEvent.CONSENT_GIVEN if call.subscribed else BuiltInEvent.CONSENT_WITHDRAWN
     return Track(
         customer_id=call.customer_id,
         at=call.at,
         message_id=call.message_id,
-        event=event,
+        event=event_of(call),
         properties={"topic": call.topic, "channel": call.channel},
         kind=EventKind.SYSTEM,
         historical=call.historical,

@@ -23,6 +23,11 @@ def services_of(request: Request) -> Services:
     return services
 
 
+def ip_of(request: Request) -> str | None:
+    """From where somebody asks; behind a proxy, as far as uvicorn was told to trust it."""
+    return request.client.host if request.client is not None else None
+
+
 Given = Annotated[Services, Depends(services_of)]
 
 

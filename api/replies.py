@@ -108,8 +108,19 @@ class ConsentReply(_Reply):
     topic: str | None
     channel: str | None
     state: str
+    basis: str | None = Field(description="The legal ground, such as `consent`.")
     source: str
+    wording: str | None = Field(description="What the customer read or was asked.")
     at: datetime
+    actor: str | None = Field(description="Who wrote it down; null: the customer themselves.")
+    ip: str | None
+
+
+class ConsentsReply(_Reply):
+    """All that a customer ever said about being written to, newest first."""
+
+    customer_id: str
+    consents: list[ConsentReply]
 
 
 class CustomerReply(_Reply):

@@ -181,22 +181,26 @@ LINK_BODY_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: _error(_REFUSALS[status], "text/html") for status in (408, 413)
 }
 
-# The forms that a mail program and our own page send; anything else is read as well.
-LINK_BODY: dict[str, Any] = {
-    "requestBody": {
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "List-Unsubscribe": {"type": "string", "const": "One-Click"},
-                        "all": {"type": "string", "enum": ["yes"]},
-                    },
-                }
-            }
-        }
-    }
+
+def _form(**fields: dict[str, Any]) -> dict[str, Any]:
+    """What our own page sends; anything else is read as well."""
+    schema = {"type": "object", "properties": fields}
+    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"requestBody": {"content": content}}
+
+
+_YES: dict[str, Any] = {"type": "string", "enum": ["yes"]}
+_BOXES: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "string", "example": "email/offers"},
+    "description": "Boxes, each a channel and a topic.",
 }
+
+UNSUBSCRIBE_BODY = _form(
+    **{"List-Unsubscribe": {"type": "string", "const": "One-Click"}, "all": _YES, "again": _YES}
+)
+PREFERENCES_BODY = _form(shown=_BOXES, was=_BOXES, on=_BOXES, leave=_YES)
+CONFIRM_BODY = _form()
 
 
 # What providers send: theirs to describe, and read after its signature.

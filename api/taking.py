@@ -23,23 +23,28 @@ from engine.calls import (
     SegmentCall,
     Track,
 )
+from engine.consent import spoken
 from engine.disposition import Flag
 from engine.events import BuiltInEvent
 from engine.routing import route_identify
 from store import consents, customers
 from store.json_text import keepable
-from store.tables import Consent, ConsentState, EventKind
+from store.tables import Consent, EventKind
 from store.traits import merge_traits
 
 
 @dataclass(frozen=True)
 class Said:
-    """How consent was given or withdrawn: where, by whom (None: the customer), in what words."""
+    """How consent was given or withdrawn: where, by whom (None: the customer), in what words.
+
+    `ip` is from where the customer said it, where that is known.
+    """
 
     source: str = "api"
     actor: str | None = None
     wording: str | None = None
     basis: str | None = None
+    ip: str | None = None
 
 
 # For all the calls of a request, or for each by its message id.
@@ -47,9 +52,10 @@ Sayings = Said | Mapping[str, Said]
 
 
 def how_said(said: Sayings | None, call: Call) -> Said:
-    """How this call was said."""
+    """How this call was said; one that another was understood as, as that one."""
     if isinstance(said, Mapping):
-        return said.get(call.message_id, Said())
+        whole = call.message_id.removesuffix(f":{getattr(call, 'topic', None)}")
+        return said.get(call.message_id) or said.get(whole) or Said()
     return said or Said()
 
 
@@ -118,12 +124,13 @@ async def _change_consent(
             customer_id=call.customer_id,
             channel=call.channel,
             topic=call.topic,
-            state=ConsentState.SUBSCRIBED if call.subscribed else ConsentState.UNSUBSCRIBED,
+            state=spoken(call).state,
             basis=said.basis,
             source=said.source,
             wording=said.wording,
             at=call.at,
             actor=said.actor,
+            ip=said.ip,
         ),
     )
     await _created(carrier, person, call)

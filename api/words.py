@@ -1,9 +1,11 @@
-"""What the API says to people in words: reasons as sentences, and the unsubscribe page.
+"""What the API says to people in words: reasons as sentences, and answers to text messages.
 
-The one surprising fact: the unsubscribe page and answers to text messages are for customers,
-so they speak their language; everything else is for the team, and speaks English.
+The one surprising fact: answers to text messages, like the pages behind links
+(`api.page_words`), are for customers, so they speak their language; everything else is for
+the team, and speaks English.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from engine.reasons import Decision, Reason
@@ -28,46 +30,8 @@ def decision_in_words(decision: Decision | None, reason: Reason | None) -> str:
             return "It was not sent." if reason is None else reason_in_words(reason)
 
 
-@dataclass(frozen=True)
-class UnsubscribeWords:
-    """The texts of the unsubscribe page; `{topic}` is the topic's title."""
-
-    language: str
-    title: str
-    question: str
-    question_all: str
-    button: str
-    button_all: str
-    done: str
-    done_all: str
-    gone: str
-
-
-_ENGLISH = UnsubscribeWords(
-    language="en",
-    title="Unsubscribe",
-    question="Do you want to receive no more messages about “{topic}”?",
-    question_all="Do you want to receive no more messages from us?",
-    button="Unsubscribe from “{topic}”",
-    button_all="Unsubscribe from everything",
-    done="Done: you will receive no more messages about “{topic}”.",
-    done_all="Done: you will receive no more messages from us.",
-    gone="This link is not complete. Please open it again from the message it came in.",
-)
-
-_FRENCH = UnsubscribeWords(
-    language="fr",
-    title="Se désabonner",
-    question="Souhaitez-vous ne plus recevoir de messages sur « {topic} » ?",
-    question_all="Souhaitez-vous ne plus recevoir de messages de notre part ?",
-    button="Me désabonner de « {topic} »",
-    button_all="Me désabonner de tout",
-    done="C’est fait : vous ne recevrez plus de messages sur « {topic} ».",
-    done_all="C’est fait : vous ne recevrez plus de messages de notre part.",
-    gone="Ce lien est incomplet. Veuillez l’ouvrir à nouveau depuis le message reçu.",
-)
-
-_LANGUAGES = {words.language: words for words in (_ENGLISH, _FRENCH)}
+# Of those who told us no language that we speak.
+DEFAULT_LANGUAGE = "en"
 
 
 @dataclass(frozen=True)
@@ -95,23 +59,27 @@ _REPLIES = {
 }
 
 
-def unsubscribe_words(customer: Customer | None, default: str | None) -> UnsubscribeWords:
-    """In the customer's language, as far as we speak it."""
-    return _LANGUAGES[_language(customer, default)]
-
-
 def reply_words(customer: Customer | None, default: str | None) -> ReplyWords:
     """In the customer's language, as far as we speak it."""
-    return _REPLIES[_language(customer, default)]
+    return _REPLIES[language_of(customer, default, _REPLIES)]
 
 
-def _language(customer: Customer | None, default: str | None) -> str:
-    """That of their `locale` trait, else what their app said, else ours."""
-    trait = customer.traits.get("locale") if customer is not None else None
-    context = customer.context_locale if customer is not None else None
-    for locale in (trait, context, default):
-        if isinstance(locale, str) and locale:
-            language = locale.replace("_", "-").partition("-")[0].lower()
-            if language in _LANGUAGES:
-                return language
-    return _ENGLISH.language
+def language_of(customer: Customer | None, default: str | None, spoken: Collection[str]) -> str:
+    """Of those spoken, that of their `locale` trait, else what their app said, else ours."""
+    for locale in (*locales_of(customer), default):
+        if locale and (language := language_in(locale)) in spoken:
+            return language
+    return DEFAULT_LANGUAGE
+
+
+def locales_of(customer: Customer | None) -> list[str]:
+    """The locales that they have, such as `fr-CA`; the one that counts first."""
+    if customer is None:
+        return []
+    said = (customer.traits.get("locale"), customer.context_locale)
+    return [each for each in said if isinstance(each, str) and each]
+
+
+def language_in(locale: str) -> str:
+    """`fr` of `fr-CA` or `fr_CA`."""
+    return locale.replace("_", "-").partition("-")[0].lower()

@@ -98,6 +98,7 @@ class _Happening(_Line):
     track: str | None = Field(default=None, min_length=1)
     identify: dict[str, Any] | None = None
     subscribe: str | None = None
+    confirm: str | None = None
     unsubscribe: str | None = None
     properties: dict[str, Any] | None = Field(default=None, alias="with")
 
@@ -157,7 +158,7 @@ def read_gets(
 
 def _check_happening(line: _Happening, around: Around, loc: Loc) -> None:
     source = around.source
-    what = _one_of(line, ("track", "identify", "subscribe", "unsubscribe"), source, loc)
+    what = _one_of(line, ("track", "identify", "subscribe", "confirm", "unsubscribe"), source, loc)
     when = _one_of(line, ("after", "every"), source, loc)
     if when is not None and (line.until is not None) != (when == "every"):
         source.refuse(
@@ -173,7 +174,8 @@ def _check_happening(line: _Happening, around: Around, loc: Loc) -> None:
             f"`{line.track}` is a reserved name, which no app may send: write one without dots",
         )
     topics = around.policy.topics
-    for key, topic in (("subscribe", line.subscribe), ("unsubscribe", line.unsubscribe)):
+    for key in ("subscribe", "confirm", "unsubscribe"):
+        topic = getattr(line, key)
         if topic is not None and topics is not None and topic not in (ALL_TOPICS, *topics):
             hint = did_you_mean(topic, (*topics, ALL_TOPICS), "write one of")
             source.refuse([*loc, key], f"unknown topic `{topic}`{hint}")
@@ -212,13 +214,14 @@ def _call(line: _Happening, customer_id: str, at: datetime) -> Call:
         return Track(**who, at=at, event=line.track, properties=line.properties or {})
     if line.identify is not None:
         return Identify(**who, at=at, traits=line.identify)
-    topic = line.subscribe if line.subscribe is not None else line.unsubscribe
+    topic = line.subscribe or line.confirm or line.unsubscribe
     return ChangeConsent(
         **who,
         at=at,
         topic=None if topic == ALL_TOPICS else topic,
         channel=None,
-        subscribed=line.subscribe is not None,
+        subscribed=line.unsubscribe is None,
+        confirmed=line.confirm is not None,
     )
 
 

@@ -165,6 +165,7 @@ def _context(
     from datetime import UTC, datetime
 
     from cli.sample_wording import sample_links, sample_offer
+    from engine.choices import asked_to_confirm
     from engine.routing import zone_of
     from rendering.messages import MessageContext, spoken_policy, spoken_sender
     from rendering.senders import find_sender
@@ -174,6 +175,7 @@ def _context(
     what = journey.journey
     step = next((each for each in what.steps if source.name in each.messages), None)
     sender = find_sender(step.sender if step else None, traits, event, policy.sender)
+    topic = what.topic if step is None else what.topic_of(step)
     return MessageContext(
         customer=traits,
         event=event,
@@ -182,7 +184,7 @@ def _context(
         step=source.name if step is None else step.id,
         sender=spoken_sender(sender),
         policy=spoken_policy(policy),
-        links=sample_links(what.topic if step is None else what.topic_of(step)),
+        links=sample_links(topic, asked_to_confirm(policy, event)),
         now=now,
         offer=None if step is None else sample_offer(step, now, zone),
         locale=locale or (said if isinstance(said, str) else policy.locale),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from engine.choices import Asked, asked_to_confirm
 from engine.definition import Step
 from engine.gate import Customer, Go, Occasion
 from engine.localtime import shift, zone
@@ -75,6 +76,7 @@ class SampleWording:
     def _context(self, occasion: Occasion, customer: Customer, go: Go) -> MessageContext:
         policy, step = self._policy, occasion.step
         said = customer.traits.get("locale")
+        asked = asked_to_confirm(policy, occasion.event, occasion.start_event)
         return MessageContext(
             customer=customer.traits,
             event=occasion.event,
@@ -85,7 +87,7 @@ class SampleWording:
                 find_sender(step.sender, customer.traits, occasion.event, policy.sender)
             ),
             policy=spoken_policy(policy),
-            links=sample_links(go.topic),
+            links=sample_links(go.topic, asked),
             now=occasion.delivery.at,
             offer=sample_offer(step, occasion.delivery.at, occasion.delivery.zone),
             locale=said if isinstance(said, str) else policy.locale,
@@ -94,11 +96,13 @@ class SampleWording:
         )
 
 
-def sample_links(topic: str | None) -> Mapping[str, str | None]:
-    """Links that lead nowhere; a transactional message has none."""
-    if topic is None:
-        return {"unsubscribe": None, "preferences": None}
-    return {"unsubscribe": f"{_SAMPLE_SITE}/u/sample", "preferences": f"{_SAMPLE_SITE}/p/sample"}
+def sample_links(topic: str | None, asked: Asked | None = None) -> Mapping[str, str | None]:
+    """Links that lead nowhere, where the real message has links."""
+    return {
+        "unsubscribe": None if topic is None else f"{_SAMPLE_SITE}/u/sample",
+        "preferences": f"{_SAMPLE_SITE}/p/sample",
+        "confirm": None if asked is None else f"{_SAMPLE_SITE}/s/sample",
+    }
 
 
 def sample_offer(step: Step, at: datetime, zone_name: str) -> Mapping[str, Any] | None:

@@ -74,11 +74,17 @@ class Alias(_Call):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeConsent(_Call):
-    """The customer subscribes to a topic, or leaves it; `topic` None means all marketing."""
+    """The customer subscribes to a topic, or leaves it; `topic` None means all marketing.
+
+    `confirmed`: it is known that they themselves want it, so nobody has to ask them. `pending`:
+    they have to be asked first; it is `engine.consent` that finds so.
+    """
 
     topic: str | None
     channel: str | None  # None: every channel
     subscribed: bool
+    confirmed: bool = False
+    pending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

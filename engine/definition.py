@@ -28,6 +28,7 @@ from engine.fields import (
     DurationText,
     Json,
     Name,
+    Priority,
     Share,
     StepId,
     TimeText,
@@ -137,6 +138,7 @@ class Step(_Frozen):
     sender: str | None = Field(default=None, alias="from")
     topic: str | None = None
     transactional: bool | None = None
+    priority: Priority | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -241,6 +243,7 @@ class Journey(_Frozen):
     activity: Events = ()
     topic: str | None = None
     transactional: bool = False
+    priority: Priority = 0
     holdout: Share = 0.0
     steps: tuple[Step, ...] = Field(min_length=1)
 
@@ -345,6 +348,10 @@ class Journey(_Frozen):
         if step.transactional is not None:
             return None if step.transactional else self.topic
         return self.topic
+
+    def priority_of(self, step: Step) -> int:
+        """How heavy a step's message is among those that are due the same day."""
+        return self.priority if step.priority is None else step.priority
 
 
 def _refuse_circle(journey: Journey, step: Step) -> None:

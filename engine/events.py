@@ -14,6 +14,7 @@ class BuiltInEvent(StrEnum):
     CUSTOMER_CREATED = "customer.created"  # the first call of any kind for a customer
     CUSTOMER_MERGED = "customer.merged"  # two customers turned out to be one
     CUSTOMER_ERASED = "customer.erased"
+    CONSENT_REQUESTED = "consent.requested"  # to be confirmed: a topic with double opt-in
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
     OFFER_REDEEMED = "offer.redeemed"

@@ -21,6 +21,7 @@ from engine.expressions import (
     parse_time_expression,
     parse_window,
 )
+from engine.periods import Period, parse_period
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _STEP_ID = re.compile(r"[a-z][a-z0-9_-]*")
@@ -100,8 +101,10 @@ _AS_TEXT = PlainSerializer(str, return_type=str)
 Name = Annotated[str, AfterValidator(_check_name)]
 StepId = Annotated[str, AfterValidator(_check_step_id)]
 Share = Annotated[float, BeforeValidator(_read_share), Field(ge=0, le=1)]
+Priority = Annotated[int, Field(strict=True, ge=-1000, le=1000)]
 DurationText = Annotated[Duration, _text(parse_duration), _AS_TEXT]
 TimeText = Annotated[TimeExpression, _text(parse_time_expression), _AS_TEXT]
 WindowText = Annotated[Window, _text(parse_window), _AS_TEXT]
 DaysText = Annotated[Days, _text(parse_days), _AS_TEXT]
+PeriodText = Annotated[Period, _text(parse_period), _AS_TEXT]
 Json = Annotated[JsonValue, BeforeValidator(_as_json)]

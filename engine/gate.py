@@ -5,18 +5,21 @@ the same questions in the same order (design, "Delivering", step 2). Transaction
 pass consent, quiet hours and caps; nothing passes suppression or a missing address.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from engine import caps
+from engine.caps import PastMessage, Upcoming
+from engine.consent import ConsentState, Word
 from engine.definition import Journey, Step
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.expressions import Duration, Term
 from engine.localtime import shift, zone
 from engine.matching import Evaluate, History, PastEvent, concerns, matches
 from engine.places import Whereabouts
-from engine.policy import Cap, Policy
+from engine.policy import Policy
 from engine.quiet import loud_from
 from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
@@ -30,25 +33,15 @@ _PREFERENCE = "preferred_channel"
 
 
 @dataclass(frozen=True)
-class PastMessage:
-    """A message of this customer that was sent, or may have been (`unknown`)."""
-
-    enrollment: str
-    step: str
-    at: datetime
-    channel: str
-    topic: str | None
-    clicked: bool = False
-
-
-@dataclass(frozen=True)
 class Customer:
     """The customer as the gate sees them, freshly read.
 
     `events` holds the past events that the journey's conditions name (see `looks_at`).
-    `subscribed` answers a (channel, topic) with what the customer said, or None if nothing.
+    `said` answers a (channel, topic) with what the customer said, or None if nothing.
     `suppressed` says whether an address may not be written to. `read_phone` knows how phone
     numbers are written. `where` is None where only the zone of the delivery is known.
+    `upcoming` is what else is due to them, where it may bear on a cap. `words` is all they
+    said about being written to, oldest first.
     """
 
     id: str
@@ -56,10 +49,12 @@ class Customer:
     last_activity_at: datetime | None
     events: tuple[PastEvent, ...]
     messages: tuple[PastMessage, ...]
-    subscribed: Callable[[str, str], bool | None]
+    said: Callable[[str, str], ConsentState | None]
     suppressed: Callable[[str, str], bool]
     read_phone: ReadPhone = written_e164
     where: Whereabouts | None = None
+    upcoming: tuple[Upcoming, ...] = ()
+    words: Sequence[Word] = ()
 
 
 @dataclass(frozen=True)
@@ -259,9 +254,13 @@ def _by_channel(
 
 
 def _consent(customer: Customer, policy: Policy, channel: str, topic: str) -> Reason | None:
-    said = customer.subscribed(channel, topic)
-    if said is not None:
-        return None if said else Reason.UNSUBSCRIBED
+    match customer.said(channel, topic):
+        case ConsentState.SUBSCRIBED:
+            return None
+        case ConsentState.UNSUBSCRIBED:
+            return Reason.UNSUBSCRIBED
+        case ConsentState.PENDING:
+            return Reason.NO_CONSENT
     known = policy.topics.get(topic)
     return None if known is not None and known.subscribed else Reason.NO_CONSENT
 
@@ -279,29 +278,19 @@ def _quiet(
 def _capped(
     occasion: Occasion, customer: Customer, policy: Policy, channel: str, topic: str
 ) -> Settled | NotBefore | None:
-    """When every cap leaves room: the latest of the times at which one does."""
-    free_at = max(
-        (_free_at(cap, occasion, customer) for cap in policy.caps if _applies(cap, channel, topic)),
-        default=occasion.delivery.at,
-    )
-    if free_at <= occasion.delivery.at:
-        return None
-    return _later(occasion, free_at, Reason.CAPPED)
-
-
-def _applies(cap: Cap, channel: str, topic: str) -> bool:
-    return cap.channel in (None, channel) and cap.topic in (None, topic)
-
-
-def _free_at(cap: Cap, occasion: Occasion, customer: Customer) -> datetime:
-    at = occasion.delivery.at
-    tz = zone(occasion.delivery.zone)
+    """When every cap leaves room, and leaves some to those who go first."""
+    delivery, priority = occasion.delivery, occasion.journey.priority_of(occasion.step)
+    mine = Upcoming(occasion.enrollment, occasion.step.id, delivery.at, priority, topic, (channel,))
+    wanted = [each for each in customer.upcoming if _may_get(customer, policy, each)]
+    tz = zone(delivery.zone)
     assert tz is not None
-    counted = sorted(
-        m.at for m in customer.messages if m.topic is not None and _applies(cap, m.channel, m.topic)
-    )
-    ends = [end for m in counted if (end := shift(m, cap.per.terms, tz)) > at]
-    return at if len(ends) < cap.max else ends[len(ends) - cap.max]
+    free = caps.free_at(policy.caps, mine, tz, customer.messages, wanted)
+    return None if free <= delivery.at else _later(occasion, free, Reason.CAPPED)
+
+
+def _may_get(customer: Customer, policy: Policy, other: Upcoming) -> bool:
+    """Whether consent lets it out by some channel; one that it does not wants no room."""
+    return any(_consent(customer, policy, each, other.topic) is None for each in other.channels)
 
 
 def _later(occasion: Occasion, at: datetime, reason: Reason) -> Settled | NotBefore:

@@ -7,9 +7,10 @@ whom is `engine.player`'s to say.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 from engine.calls import Identify, SegmentCall, Track
+from engine.caps import PastMessage
 from engine.definition import Journey
 from engine.effects import (
     Amend,
@@ -24,7 +25,7 @@ from engine.effects import (
 )
 from engine.enrollment import Answer, Delivery, NotBefore, Notice, Settled, Settlement
 from engine.entering import route_start
-from engine.gate import Customer, Go, Occasion, PastMessage, decide
+from engine.gate import Customer, Go, Occasion, decide
 from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
@@ -33,6 +34,7 @@ from engine.places import Atlas
 from engine.policy import Policy
 from engine.reasons import Decision, Ending, Reason
 from engine.routing import route_identify, route_track
+from engine.running import Channels, Running, due_beside
 from engine.world import World
 
 # Tries to word the message; raises ConditionFailed where the real one could not be rendered.
@@ -45,21 +47,10 @@ class Stage:
 
     journeys: Mapping[str, Journey]
     policy: Policy
-    channels: Mapping[str, Mapping[str, tuple[str, ...]]]  # journey → message folder → channels
+    channels: Channels
     evaluate: Evaluate
     word: Word | None = None
     atlas: Atlas | None = None
-
-
-@dataclass
-class Running:
-    """An enrollment being played: what routing knows of it, and its machine."""
-
-    enrolled: Enrolled
-    machine: Machine
-    properties: Mapping[str, Any]
-    told: int = 0  # settlements already turned into lines
-    wake_at: datetime | None = None
 
 
 @dataclass(eq=False)
@@ -255,6 +246,10 @@ class Person:
             start_event=each.properties,
         )
         customer = world.customer(journey, each.enrolled.key)
+        if self.stage.policy.caps:
+            who, channels = world.customer_id, self.stage.channels
+            beside = due_beside(delivery, each, self.running, channels, who)
+            customer = replace(customer, upcoming=beside)
         try:
             verdict = decide(occasion, customer, self.stage.policy, self.stage.evaluate)
             if isinstance(verdict, Go) and step.messages and self.stage.word is not None:

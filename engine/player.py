@@ -21,14 +21,16 @@ from engine.calls import (
     SegmentCall,
     Track,
 )
+from engine.consent import understood
 from engine.effects import Enrolled
 from engine.entering import enroll, next_ordinal
 from engine.events import BuiltInEvent
 from engine.keys import is_anonymous
 from engine.lines import Line
 from engine.matching import key_of
-from engine.person import Person, Running, Stage
+from engine.person import Person, Stage
 from engine.routing import close_twins, route_identify
+from engine.running import Running
 from engine.world import Traits, World
 
 
@@ -74,9 +76,10 @@ class Player:
         person = self._person(call.customer_id)
         match call:
             case ChangeConsent():
-                said = person.world.agree(call)
-                self._greet(person, call)
-                self._happen(person, said)
+                for each in understood(call, self.stage.policy.topics, person.world.consents):
+                    said = person.world.agree(each)
+                    self._greet(person, each)
+                    self._happen(person, said)
             case EnrollByHand():
                 self._enroll_by_hand(person, call)
             case _:

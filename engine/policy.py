@@ -1,5 +1,6 @@
 """What is true for all journeys: `journeys/policy.yaml`, checked and frozen."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import available_timezones
@@ -15,7 +16,7 @@ from pydantic import (
 )
 
 from engine.expressions import parse_window
-from engine.fields import DaysText, DurationText, Share, WindowText
+from engine.fields import DaysText, PeriodText, Share, WindowText
 from engine.postal import PostalAddress
 
 
@@ -23,6 +24,46 @@ def _check_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError(f"`{value}` is not an IANA time zone such as `Europe/Paris`")
     return value
+
+
+def _check_topic_name(value: str) -> str:
+    if "." in value:
+        raise ValueError(f"`{value}` has a dot: names of topics have none, so write another")
+    return value
+
+
+def _check_by_locale(value: str | dict[str, str]) -> str | dict[str, str]:
+    texts = [value] if isinstance(value, str) else [*value.values()]
+    for locale in value if isinstance(value, dict) else ():
+        if not _LOCALE.fullmatch(locale):
+            raise ValueError(f"`{locale}` is not a language such as `fr` or `fr-CA`")
+    if not texts or not all(text.strip() for text in texts):
+        raise ValueError("nothing is written here: write a text, or one by language")
+    return value
+
+
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # as translations' folders are called
+
+
+def in_language(text: str | dict[str, str], *locales: str | None) -> str:
+    """The text for the first of these languages that there is one in (`fr-CA`, else `fr`).
+
+    The first of all if there is none in any.
+    """
+    if isinstance(text, str):
+        return text
+    known = {locale.lower(): each for locale, each in text.items()}
+    for locale in locales:
+        parts = (locale or "").replace("_", "-").lower().split("-")
+        for length in range(len(parts), 0, -1):
+            if (found := known.get("-".join(parts[:length]))) is not None:
+                return found
+    return next(iter(text.values()))
+
+
+# A text for all readers, or one for each language: `{en: News, fr: Actualités}`.
+ByLocale = Annotated[str | dict[str, str], AfterValidator(_check_by_locale)]
+TopicName = Annotated[str, AfterValidator(_check_topic_name)]
 
 
 class _Frozen(BaseModel):
@@ -38,22 +79,56 @@ class Sender(_Frozen):
 
 
 class Topic(_Frozen):
-    """What a customer subscribes to. `subscribed` is the state of those who never said."""
+    """What a customer subscribes to. `subscribed` is the state of those who never said.
 
-    title: str = Field(min_length=1)
+    `title` and `description` are what customers read: a text, or one by language.
+    `double_opt_in`: who subscribes is asked to confirm it first. `tracking`: whether it may
+    be kept who followed a link in its messages.
+    """
+
+    title: ByLocale = Field(examples=["Product news"])
+    description: ByLocale | None = Field(default=None, examples=["What is new, once a month"])
     subscribed: bool
+    double_opt_in: bool = False
+    tracking: bool = True
+
+    @model_validator(mode="after")
+    def _has_something_to_confirm(self) -> Self:
+        if self.double_opt_in and self.subscribed:
+            raise ValueError(
+                "`double_opt_in` asks customers to confirm that they subscribe, and with "
+                "`subscribed: true` they are subscribed without: write `subscribed: false`"
+            )
+        return self
+
+
+class PolicyTracking(_Frozen):
+    """What of their reading may be kept at all; `engine.purposes` says of whom."""
+
+    clicks: bool = True
+    opens: bool = False
 
 
 class Cap(_Frozen):
-    """At most `max` messages in any rolling `per`, of one channel or topic where given.
+    """At most `max` messages in any `per`, of one channel or topic where given.
 
-    Transactional messages neither count nor are held.
+    Transactional messages are never held, and count only with `counts_transactional`.
     """
 
     max: int = Field(ge=1)
-    per: DurationText
+    per: PeriodText
     channel: str | None = None
     topic: str | None = None
+    counts_transactional: bool = False
+
+    @model_validator(mode="after")
+    def _counts_what_it_names(self) -> Self:
+        if self.topic is not None and self.counts_transactional:
+            raise ValueError(
+                "`counts_transactional` has nothing to count in a cap on a `topic`: "
+                "transactional messages have none, so remove one of the two"
+            )
+        return self
 
 
 class QuietHours(_Frozen):
@@ -144,10 +219,11 @@ class Policy(_Frozen):
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
     locale: str = "en"
     currency: str | None = None
-    topics: dict[str, Topic] = Field(min_length=1)
+    topics: dict[TopicName, Topic] = Field(min_length=1)
     caps: tuple[Cap, ...] = ()
     quiet_hours: dict[str, Quiet] = {}
     holdout: Share = 0.0
+    tracking: PolicyTracking = PolicyTracking()
     webhooks: dict[str, Webhook] = {}
     sms: SmsPolicy = SmsPolicy()
     post: PostPolicy | None = None

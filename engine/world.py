@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from engine.calls import ChangeConsent, Group, Identify, SegmentCall, Track
+from engine.caps import PastMessage
 from engine.company import known_traits
+from engine.consent import ConsentState, Spoken, event_of, spoken, state_of
 from engine.definition import Journey
 from engine.effects import Profile
 from engine.events import BuiltInEvent, is_reserved
-from engine.gate import Customer, PastMessage
+from engine.gate import Customer
 from engine.matching import Evaluate, PastEvent, last_activity
 from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
@@ -64,7 +66,7 @@ class World:
     activity: list[PastEvent] = field(default_factory=list)  # events of the customer's own
     properties: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by event id
     messages: list[PastMessage] = field(default_factory=list)
-    consents: list[ChangeConsent] = field(default_factory=list)
+    consents: list[Spoken] = field(default_factory=list)
     is_seen: bool = False
 
     @property
@@ -133,13 +135,12 @@ class World:
 
     def agree(self, call: ChangeConsent) -> Track:
         """Take in a change of consent; the event that says so."""
-        self.consents.append(call)
-        given, withdrawn = BuiltInEvent.CONSENT_GIVEN, BuiltInEvent.CONSENT_WITHDRAWN
+        self.consents.append(spoken(call))
         return Track(
             customer_id=self.customer_id,
             at=call.at,
             message_id=call.message_id,
-            event=given if call.subscribed else withdrawn,
+            event=event_of(call),
             properties={"topic": call.topic, "channel": call.channel},
             kind="system",
         )
@@ -161,14 +162,11 @@ class World:
             last_activity_at=last,
             events=tuple(self.events),
             messages=tuple(self.messages),
-            subscribed=self._subscribed,
+            said=self._said,
             suppressed=lambda channel, address: False,
             read_phone=written_e164 if self.atlas is None else self.atlas.e164,
             where=Whereabouts(traits, self.context_zone, self.policy.timezone, self.atlas),
         )
 
-    def _subscribed(self, channel: str, topic: str) -> bool | None:
-        for said in reversed(self.consents):
-            if said.topic in (None, topic) and said.channel in (None, channel):
-                return said.subscribed
-        return None
+    def _said(self, channel: str, topic: str) -> ConsentState | None:
+        return state_of(self.consents, channel, topic)

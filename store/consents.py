@@ -1,16 +1,19 @@
 """What customers said about being written to; append-only.
 
-Decides which of the things said holds for a channel and a topic, and knows nothing of
-defaults: a customer who never spoke has no answer here, and the policy gives it.
+Decides nothing: which of the things said holds is `engine.consent`'s. The surprising fact:
+the order is that in which they were said, not in which we heard of them, so that an import
+of what was long ago undoes nothing newer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from store.tables import Consent, ConsentState
+from engine import consent as words
+from engine.consent import ConsentState
+from store.tables import Consent
 
 
 async def append(session: AsyncSession, consent: Consent) -> Consent:
@@ -30,20 +33,23 @@ async def of_customer(session: AsyncSession, customer_id: str) -> list[Consent]:
     return list(found)
 
 
+async def of_customers(
+    session: AsyncSession, customer_ids: Collection[str]
+) -> dict[str, list[Consent]]:
+    """What `of_customer` answers, for many at once; who said nothing is left out."""
+    rows = await session.scalars(
+        select(Consent)
+        .where(col(Consent.customer_id).in_(set(customer_ids)))
+        .order_by(col(Consent.at), col(Consent.id))
+    )
+    found: dict[str, list[Consent]] = {}
+    for row in rows:
+        found.setdefault(row.customer_id, []).append(row)
+    return found
+
+
 async def consent_state(
     session: AsyncSession, customer_id: str, channel: str, topic: str
 ) -> ConsentState | None:
     """What holds for this channel and topic; None if the customer never spoke of it."""
-    return state_of(await of_customer(session, customer_id), channel, topic)
-
-
-def state_of(said: Sequence[Consent], channel: str, topic: str) -> ConsentState | None:
-    """What holds, given everything said, oldest first.
-
-    The newest that speaks of this channel and topic, or of all: leaving everything covers
-    each topic, until the customer subscribes to one again.
-    """
-    for consent in reversed(said):
-        if consent.channel in (None, channel) and consent.topic in (None, topic):
-            return consent.state
-    return None
+    return words.state_of(await of_customer(session, customer_id), channel, topic)

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, exists, select, true
+from sqlalchemy import bindparam, exists, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
 from engine.company import known_traits
 from store.journeys import NEWEST, Published, publication_of
-from store.tables import Company, Consent, Customer, Enrollment, Message
+from store.tables import Company, Consent, Customer, Enrollment, EnrollmentState, Message
 
 # Some kilobytes of definition, which only a start needs.
 _WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[arg-type]
@@ -27,9 +27,22 @@ _NEWEST = NEWEST.subquery()
 
 _HAS_SPOKEN = exists().where(col(Consent.customer_id) == col(Customer.id))
 
+# Enrollments of the customer beside this one in which something is due.
+_OTHER = aliased(Enrollment)
+_OTHERS = (
+    select(func.count())
+    .where(
+        col(_OTHER.customer_id) == col(Enrollment.customer_id),
+        col(_OTHER.id) != col(Enrollment.id),
+        col(_OTHER.state) == EnrollmentState.OPEN,
+        col(_OTHER.next_step).is_not(None),
+    )
+    .scalar_subquery()
+)
+
 # Built once: putting it together takes longer than running it.
 _ROWS = (
-    select(Enrollment, Customer, Message, col(Company.traits), _HAS_SPOKEN, _NEWEST)
+    select(Enrollment, Customer, Message, col(Company.traits), _HAS_SPOKEN, _OTHERS, _NEWEST)
     .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
     .outerjoin(Company, col(Company.id) == col(Customer.company_id))
     .join(_NEWEST, true())  # whoever is enrolled, something was published for them
@@ -46,7 +59,8 @@ class Rows:
 
     `traits` are the customer's, with what they have through their company. `has_spoken`:
     whether the customer ever said anything about being written to. Most never do, and for
-    them there are no consents to read.
+    them there are no consents to read. `others`: in how many more enrollments of theirs
+    something is due; mostly none, and then nobody has to be left any room.
     """
 
     enrollment: Enrollment
@@ -54,6 +68,7 @@ class Rows:
     traits: Mapping[str, Any]
     message: Message | None
     has_spoken: bool
+    others: int
     published: Published
 
 
@@ -63,12 +78,13 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
     row = found.one_or_none()
     if row is None:
         return None
-    enrollment, customer, message, company, has_spoken, *head = row
+    enrollment, customer, message, company, has_spoken, others, *head = row
     return Rows(
         enrollment=enrollment,
         customer=customer,
         traits=known_traits(customer.traits, customer.company_id, company),
         message=message,
         has_spoken=has_spoken,
+        others=others,
         published=await publication_of(session, *head),
     )

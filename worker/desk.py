@@ -12,7 +12,7 @@ from activities.providers.resend import ResendProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
 from activities.providers.twilio import TwilioProvider
 from activities.providers.webhook import WebhookProvider
-from rendering.links import Links, Unsubscribe
+from rendering.links import Links
 from settings import EmailProvider, PostProvider, Settings, SmsProvider, SmtpTls
 from settings import WebhookProvider as Calls
 from store.database import Database
@@ -23,12 +23,11 @@ _TWILIO_STATUS = "/callbacks/twilio/status"
 
 def build_desk(settings: Settings, database: Database, journey_now: Callable[[], datetime]) -> Desk:
     """The desk of one worker. `journey_now` dates what the mailbox captures."""
-    links = Links(settings.public_url, settings.link_keys)
     return Desk(
         database=database,
         providers=providers(settings, MailboxProvider(database, journey_now)),
+        links=Links(settings.public_url, settings.link_keys),
         shop=_webhooks(settings),
-        unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
         rates=settings.rates,
     )
 

@@ -7,7 +7,7 @@ sent later is what was claimed.
 from dataclasses import dataclass
 
 from activities.case import Case
-from activities.desk import Attempt, UnsubscribeUrl
+from activities.desk import Attempt
 from activities.offering import offer_of
 from activities.providers.outcome import Parcel
 from activities.wording.call import call_of
@@ -16,6 +16,7 @@ from activities.wording.email import mail_of
 from activities.wording.post import letter_of
 from activities.wording.sms import sms_of
 from engine.gate import Go
+from rendering.links import Links
 from store.tables import Offer
 
 __all__ = ["Worded", "word"]
@@ -34,11 +35,7 @@ class Worded:
 
 
 def word(
-    case: Case,
-    go: Go,
-    attempt: Attempt,
-    unsubscribe_url: UnsubscribeUrl,
-    shops_code: str | None = None,
+    case: Case, go: Go, attempt: Attempt, links: Links, shops_code: str | None = None
 ) -> Worded:
     """Word what a step sends or calls. Raises RenderingError.
 
@@ -47,7 +44,7 @@ def word(
     if case.step.call is not None:
         return Worded(call_of(case, go, attempt))
     offer = offer_of(case, attempt, shops_code)
-    draft = begin(case, go, attempt, unsubscribe_url, offer)
+    draft = begin(case, go, attempt, links, offer)
     return Worded(_worded(draft), draft.offer, draft.source.content_hash)
 
 

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from activities.case import Case
-from activities.desk import Attempt, UnsubscribeUrl
+from activities.desk import Attempt
+from activities.wording.links import links_of
 from engine.gate import Go
 from engine.policy import Sender
+from rendering.links import Links
 from rendering.messages import MessageContext, MessageSource, spoken_policy, spoken_sender
 from rendering.senders import find_sender
 from store.tables import Offer
@@ -34,15 +36,14 @@ class Draft:
     leave: str | None
     offer: Offer | None
     context: MessageContext
+    links: Links
 
 
-def begin(
-    case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl, offer: Offer | None
-) -> Draft:
+def begin(case: Case, go: Go, attempt: Attempt, links: Links, offer: Offer | None) -> Draft:
     """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
-    leave = unsubscribe_url(case.customer.id, go.topic) if go.topic is not None else None
+    theirs = links_of(case, go, links)
     return Draft(
         case=case,
         go=go,
@@ -50,13 +51,16 @@ def begin(
         at=attempt.at,
         source=source,
         sender=sender,
-        leave=leave,
+        leave=theirs["unsubscribe"],
         offer=offer,
-        context=_context(case, sender, offer, leave),
+        context=_context(case, sender, offer, theirs),
+        links=links,
     )
 
 
-def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None) -> MessageContext:
+def _context(
+    case: Case, sender: Sender, offer: Offer | None, links: Mapping[str, str | None]
+) -> MessageContext:
     return MessageContext(
         customer=case.traits,
         event=case.occasion.event,
@@ -65,7 +69,7 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
         step=case.step.id,
         sender=spoken_sender(sender),
         policy=spoken_policy(case.policy),
-        links={"unsubscribe": leave, "preferences": None},
+        links=links,
         now=case.at,
         offer=None if offer is None else _spoken(offer),
         locale=_locale(case),

@@ -15,6 +15,7 @@ from api.services import Services
 from api.taking import Said
 from api.words import ReplyWords, reply_words
 from engine.calls import Call, ChangeConsent
+from engine.consent import state_of
 from engine.policy import Policy
 from store import consents, customers, journeys, messages, suppressions
 from store.tables import Consent, ConsentState, Suppression
@@ -103,7 +104,7 @@ def _had_before(said: list[Consent], policy: Policy | None) -> list[str]:
     before = said[: stopped[-1]]
     had: list[str] = []
     for name, topic in policy.topics.items():
-        state = consents.state_of(before, CHANNEL, name)
+        state = state_of(before, CHANNEL, name)
         if state is ConsentState.SUBSCRIBED or (state is None and topic.subscribed):
             had.append(name)
     return had
@@ -119,6 +120,7 @@ def _change(
         topic=topic,
         channel=CHANNEL,
         subscribed=subscribed,
+        confirmed=subscribed,  # nobody but they has their telephone, and they had it before
     )
 
 

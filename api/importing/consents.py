@@ -1,9 +1,10 @@
 """Consents from a file: what customers said about being written to, each with its own time.
 
 Decides which words a row may use; which of two things said holds is the ledger's, by their
-times, so an old `subscribed` never undoes a newer `unsubscribed`. The one surprising fact:
-what is said of all topics must say so (`all`); an empty cell is more often a slip, and one
-that would subscribe a customer to everything.
+times, so an old `subscribed` never undoes a newer `unsubscribed`. Who subscribed to a topic
+that asks for confirmation is `pending`, unless the row tells its basis; nobody is asked by an
+import. The one surprising fact: what is said of all topics must say so (`all`); an empty cell
+is more often a slip, and one that would subscribe a customer to everything.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from api.taking import Said
 from authoring.policy_file import CHANNELS
 from engine.calls import ChangeConsent
 from engine.keys import is_anonymous
+from engine.purposes import PURPOSES
 from store import customers, journeys
 from store.customers import Meant
 from store.erasures import erased_among
@@ -52,7 +54,7 @@ class _Read:
     email: str | None
     topic: str | None
     channel: str | None
-    subscribed: bool
+    state: ConsentState
     at: datetime
     said: Said
 
@@ -103,15 +105,16 @@ class ConsentImport:
         if not calls:
             return Taken(refused=tuple(refused))
         accepted = await accept_in(session, self._services, list(calls.values()), self._now, said)
-        repeated = len(rows) - len(refused) - len(accepted.new)
-        return Taken(tuple(sorted(accepted.new)), repeated, tuple(refused))
+        new = accepted.new & calls.keys()  # beside what one of them may have been understood as
+        repeated = len(rows) - len(refused) - len(new)
+        return Taken(tuple(sorted(new)), repeated, tuple(refused))
 
     def _read(self, row: Row, topics: Sequence[str]) -> _Read:
         only(row, COLUMNS)
         customer_id, email = text_of(row, "id"), text_of(row, "email")
         if customer_id is None and email is None:
             raise RowError(RowCode.NO_ID, "whose is it? Write the customer's `id`, or `email`")
-        topic = one_of(row, "topic", topics, RowCode.UNKNOWN_TOPIC, other=ALL)
+        topic = one_of(row, "topic", (*topics, *PURPOSES), RowCode.UNKNOWN_TOPIC, other=ALL)
         channel = ALL
         if text_of(row, "channel") is not None:
             channel = one_of(row, "channel", CHANNELS, RowCode.UNKNOWN_CHANNEL, other=ALL)
@@ -127,7 +130,7 @@ class ConsentImport:
             email=email,
             topic=None if topic == ALL else topic,
             channel=None if channel == ALL else channel,
-            subscribed=state == ConsentState.SUBSCRIBED,
+            state=ConsentState(state),
             at=at,
             said=Said(
                 source=text_of(row, "source") or _SOURCE,
@@ -160,7 +163,7 @@ class ConsentImport:
             )
         if who.is_erased:
             raise RowError(RowCode.ERASED, f"`{named}` {ERASED}")
-        content = (who.id, each.topic, each.channel, each.subscribed, each.at)
+        content = (who.id, each.topic, each.channel, _content_of(each.state), each.at)
         said = (each.said.source, each.said.basis, each.said.wording)
         return ChangeConsent(
             customer_id=who.id,
@@ -169,7 +172,9 @@ class ConsentImport:
             historical=True,
             topic=each.topic,
             channel=each.channel,
-            subscribed=each.subscribed,
+            subscribed=each.state is not ConsentState.UNSUBSCRIBED,
+            confirmed=each.said.basis is not None,
+            pending=each.state is ConsentState.PENDING,
         )
 
     def _owner(self, email: str) -> str:
@@ -185,3 +190,8 @@ class ConsentImport:
                 f"no customer has the address `{email}`: import the customers first",
             )
         return owners[0]
+
+
+def _content_of(state: ConsentState) -> bool | str:
+    """As it has always been hashed, so that a file imported before is known again."""
+    return state.value if state is ConsentState.PENDING else state is ConsentState.SUBSCRIBED

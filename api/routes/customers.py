@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.accept import accept_in
@@ -13,10 +13,11 @@ from api.errors import BadRequestError, NotFoundError
 from api.fields import MessageId, Name, PathText, Wording
 from api.given import Admin, Given, Supporter, SupportRoute
 from api.people import zone_now
-from api.replies import CustomerReply
+from api.replies import ConsentReply, ConsentsReply, CustomerReply
 from api.schemas import BODY_RESPONSES, SUPPORT_RESPONSES, refusals
 from api.taking import Said
 from engine.calls import ChangeConsent
+from engine.purposes import PURPOSES
 from store import audit, consents, customers, enrollments, journeys, messages
 from store.tables import AuditEntry, Customer
 
@@ -40,6 +41,11 @@ class ConsentOrder(BaseModel):
         default=None, description="What the customer read or was asked."
     )
     basis: Name | None = Field(default=None, description="The legal ground, such as `consent`.")
+    confirmed: bool = Field(
+        default=False,
+        description="They confirmed it themselves; else a topic with double opt-in asks them.",
+    )
+    ip: IPvAnyAddress | None = Field(default=None, description="From where the customer said it.")
     message_id: MessageId | None = Field(default=None, description="Makes a repeat harmless.")
 
 
@@ -47,7 +53,11 @@ class ConsentOrder(BaseModel):
 async def change_consent(
     customer_id: PathText, order: ConsentOrder, services: Given, key: Supporter
 ) -> CustomerReply:
-    """Subscribe a customer to a topic, or unsubscribe them; kept for good, with who said so."""
+    """Subscribe a customer to a topic, or unsubscribe them; kept for good, with who said so.
+
+    To a topic that asks for confirmation (`double_opt_in`) they are `pending` until they give
+    it, and the event `consent.requested` lets a journey ask them.
+    """
     now = services.now()
     call = ChangeConsent(
         customer_id=customer_id,
@@ -56,8 +66,14 @@ async def change_consent(
         topic=order.topic,
         channel=order.channel,
         subscribed=order.subscribed,
+        confirmed=order.confirmed,
     )
-    said = Said(actor=actor_of(key), wording=order.wording, basis=order.basis)
+    said = Said(
+        actor=actor_of(key),
+        wording=order.wording,
+        basis=order.basis,
+        ip=None if order.ip is None else str(order.ip),
+    )
     async with services.database.transaction() as session:
         await _existing(session, customer_id)
         await _check_topic(session, order.topic)
@@ -74,6 +90,16 @@ async def change_consent(
         reply = await _reply(session, customer_id)
     services.woken.set()
     return reply
+
+
+@router.get("/{customer_id:path}/consents")
+async def ledger(customer_id: PathText, services: Given, key: Supporter) -> ConsentsReply:
+    """All that a customer ever said about being written to, newest first."""
+    async with services.database.reading() as session:
+        row = await _existing(session, customer_id)
+        said = await consents.of_customer(session, row.id)
+    newest_first = [ConsentReply.model_validate(each) for each in reversed(said)]
+    return ConsentsReply(customer_id=row.id, consents=newest_first)
 
 
 @router.get("/{customer_id:path}")
@@ -103,8 +129,8 @@ async def _existing(session: AsyncSession, customer_id: str) -> Customer:
 async def _check_topic(session: AsyncSession, topic: Name | None) -> None:
     published = await journeys.newest_publication(session)
     topics = published.policy.topics if published is not None else {}
-    if topic is not None and topic not in topics:
-        known = ", ".join(f"`{name}`" for name in topics) or "none"
+    if topic is not None and topic not in (*topics, *PURPOSES):
+        known = ", ".join(f"`{name}`" for name in (*topics, *PURPOSES))
         raise BadRequestError(
             f"there is no topic `{topic}`; there is {known}", code="no_such_topic"
         )

@@ -9,7 +9,7 @@ said no since is not observed any more.
 import asyncio
 import base64
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from fastapi import APIRouter, Request
@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api.callbacks.report import MessageNotYetKnownError, Report, ReportKind
 from api.callbacks.taking import take_report
 from api.given import Given
-from api.routes.links import links_of, not_a_link
+from api.link_pages import links_of, not_a_link
 from api.schemas import LINK_RESPONSES
 from api.services import Services
 from engine.machines import is_machine
@@ -43,6 +43,9 @@ _ONE_CLICK = timedelta(seconds=10)
 # The smallest there is: one transparent pixel (GIF89a).
 _PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
+# The store is away, or too slow for somebody who waits.
+_NOT_NOW: tuple[type[Exception], ...] = (TimeoutError, *AWAY_ERRORS)
+
 _HEADERS = {
     "Cache-Control": "no-store",  # else the second click is the browser's own
     "X-Robots-Tag": "noindex, nofollow",
@@ -64,8 +67,7 @@ async def follow(token: str, request: Request, services: Given) -> Response:
         link = links_of(services).click(token)
     except BadLinkError:
         return not_a_link()
-    url = hashlib.sha256(link.url.encode()).hexdigest()[:16]
-    await _keep(services, request, link.message_key, ReportKind.CLICKED, url, link.url)
+    await _keep(services, request, link.message_key, ReportKind.CLICKED, link.url)
     return RedirectResponse(link.url, status_code=302, headers=_HEADERS)
 
 
@@ -85,17 +87,12 @@ async def pixel(token: str, request: Request, services: Given) -> Response:
     except BadLinkError:
         pass  # a picture, all the same
     else:
-        await _keep(services, request, link.message_key, ReportKind.OPENED, "", None)
+        await _keep(services, request, link.message_key, ReportKind.OPENED, None)
     return Response(_PIXEL, media_type="image/gif", headers=_HEADERS)
 
 
 async def _keep(
-    services: Services,
-    request: Request,
-    message_key: str,
-    kind: ReportKind,
-    what: str,
-    url: str | None,
+    services: Services, request: Request, message_key: str, kind: ReportKind, url: str | None
 ) -> None:
     """Keep it if it may be; never to the reader's cost."""
     try:
@@ -105,11 +102,10 @@ async def _keep(
                 return
             now = services.wall()
             program = is_machine(request.method, request.headers, row.sent_at, now)
-            when = "" if kind is ReportKind.OPENED else f":{now.timestamp() // _ONE_CLICK.seconds:.0f}"
-            who = ":machine" if program else ""
+            who = "machine" if program else "reader"
             report = Report(
                 provider=PROVIDER,
-                id=f"{kind}:{message_key}:{what}{when}{who}",
+                id=f"{kind}:{message_key}:{who}{_which(url, now)}",
                 kind=kind,
                 at=now,
                 channel=row.channel or "",
@@ -118,8 +114,18 @@ async def _keep(
                 url=url,
             )
             await take_report(services, report)
-    except (TimeoutError, MessageNotYetKnownError, *AWAY_ERRORS) as error:
+    except MessageNotYetKnownError:
+        pass  # its customer was erased while the link was followed
+    except _NOT_NOW as error:
         _log.warning("a reader was sent on, and it is not kept", error=type(error).__name__)
+
+
+def _which(url: str | None, now: datetime) -> str:
+    """Which of the message's clicks it is; there is one opening."""
+    if url is None:
+        return ""
+    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return f":{digest}:{int(now.timestamp() // _ONE_CLICK.total_seconds())}"
 
 
 async def _observed(services: Services, message_key: str, kind: ReportKind) -> Message | None:

@@ -22,13 +22,13 @@ Rules for whoever edits a table next:
    what erasing a customer clears (`store/erasing.py`), and so does one that holds an id.
 """
 
+from engine.consent import ConsentState
 from store.tables.access import ApiKey, AuditEntry, ConsoleUser
 from store.tables.channels import SendSlots
 from store.tables.columns import Table
 from store.tables.customers import (
     Company,
     Consent,
-    ConsentState,
     Customer,
     Erasure,
     ErasureSalt,

@@ -6,21 +6,13 @@ and `deliver` take first. Somebody who has not said who they are is a customer t
 """
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field
 
+from engine.consent import ConsentState
 from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, word
-
-
-class ConsentState(StrEnum):
-    """What the customer said. Who never said anything has no row."""
-
-    SUBSCRIBED = "subscribed"
-    PENDING = "pending"  # asked to subscribe; not yet confirmed (double opt-in)
-    UNSUBSCRIBED = "unsubscribed"
 
 
 class Customer(Table, table=True):

@@ -26,7 +26,8 @@ class Enrollment(Table, table=True):
     """`id` is the workflow id. Once the state is not `open`, nothing more is claimed for it.
 
     `input` is what the dispatcher starts the workflow with. `next_step` and `next_at` are
-    what comes next as the store last heard it, for people to read; nothing is decided by them.
+    what comes next as the store last heard it: for people to read, and for lighter messages,
+    which leave it room (`engine.caps`). Nothing is sent by them.
     """
 
     __tablename__ = "enrollments"

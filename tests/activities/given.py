@@ -24,6 +24,7 @@ from engine.enrollment import Delivery, Outcome
 from engine.keys import enrollment_id, message_key
 from engine.orders import DeliverOrder, Report
 from engine.policy import Policy
+from rendering.links import Links
 from rendering.sources import MessageSource
 from store import consents, customers, enrollments, journeys, messages, suppressions
 from store.database import Database
@@ -36,6 +37,8 @@ from store.tables import (
     Suppression,
 )
 from store.traits import merge_traits
+
+LINKS = Links("https://acme.example", ["x" * 32])
 
 # When the step is due, decided and first asked about. The trial began the day before.
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -112,13 +115,14 @@ class Office:
     enrollment: str = "trial:c1"
     others: Mapping[str, AnyProvider] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
+    links: Links = LINKS
 
     @property
     def desk(self) -> Desk:
         return Desk(
             database=self.database,
             providers={"email": self.provider, **self.others},
-            unsubscribe_url=lambda customer, topic: f"https://acme.example/u/{customer}-{topic}",
+            links=self.links,
             rates=self.rates,
         )
 

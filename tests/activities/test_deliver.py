@@ -47,7 +47,6 @@ async def test_a_message_goes_out_and_its_row_says_what_was_sent(db: Database) -
     assert (row.address, row.sender) == ("ann@acme.example", "hello@acme.example")
     assert (row.provider, row.provider_message_id) == ("fake", "p-1")
     assert (row.decided_at, row.sent_at, row.attempts) == (NOW, NOW, 1)
-    assert b"List-Unsubscribe: <https://acme.example/u/c1-onboarding>" in mail.raw
 
 
 async def test_a_step_that_is_settled_is_answered_and_not_sent_again(db: Database) -> None:

@@ -16,6 +16,7 @@ from activities.deliver import deliver
 from activities.desk import Attempt, Trouble
 from engine.enrollment import NotBefore, Over, Settled
 from engine.reasons import Decision, Reason
+from rendering.links import Link, Links, Unsubscribe
 from store import customers, enrollments
 from store.database import Database
 from store.tables import EnrollmentState
@@ -46,12 +47,17 @@ async def deliver_while(office: Office, happens: Callable[[], Awaitable[None]]) 
 
             return opened()
 
-    def url(customer: str, topic: str) -> str:
-        worded.append(topic)
-        return "https://acme.example/u/x"
+    class Telling(Links):
+        """Tells that a message is being worded."""
+
+        def url(self, link: Link) -> str:
+            if isinstance(link, Unsubscribe):
+                worded.append("worded")
+            return super().url(link)
 
     database = Interrupted(office.database.url.render_as_string(hide_password=False))
-    desk = replace(office.desk, database=database, unsubscribe_url=url)
+    telling = Telling("https://acme.example", ["x" * 32])
+    desk = replace(office.desk, database=database, links=telling)
     try:
         return await deliver(desk, Attempt(office.order(), NOW))
     finally:

@@ -17,6 +17,7 @@ from activities.desk import Attempt, Trouble
 from activities.providers.outcome import Ambiguous, NotTaken
 from engine.enrollment import NotBefore, Over, Settled
 from engine.reasons import Decision, Ending, Reason
+from rendering.links import Link, Links
 from store.database import Database
 from store.tables import SendSlots
 from tests.activities.given import (
@@ -140,13 +141,17 @@ async def test_an_exit_while_it_waits_for_its_slot_wins(db: Database) -> None:
     other = await neighbour(office)
     exits: list[asyncio.Task[None]] = []
 
-    def link(customer: str, topic: str) -> str:
-        """Called as it is worded: its facts are read, its turn is not taken yet."""
-        exits.append(asyncio.create_task(other.exit()))
-        return "https://acme.example/u"
+    class Exiting(Links):
+        """Asked as it is worded: its facts are read, its turn is not taken yet."""
 
+        def url(self, link: Link) -> str:
+            if not exits:
+                exits.append(asyncio.create_task(other.exit()))
+            return super().url(link)
+
+    links = Exiting("https://acme.example", ["k" * 32])
     assert await office.deliver() == SENT
-    answer = await deliver(replace(office.desk, unsubscribe_url=link), Attempt(other.order(), NOW))
+    answer = await deliver(replace(office.desk, links=links), Attempt(other.order(), NOW))
     await exits[0]
     assert answer == Over(ending=Ending.EXITED, by="trial_cancelled", at=NOW)
     assert await other.message() is None

@@ -26,6 +26,7 @@ from activities.desk import Desk
 from activities.providers.outcome import Accepted, Mail, Provider, Refused
 from activities.providers.resend import ResendProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
+from rendering.links import Link, Links, Unsubscribe
 from store.database import Database
 from worker import running
 
@@ -108,19 +109,28 @@ class MortalDatabase(Database):
             self.recording = None
 
 
+class MortalLinks(Links):
+    """Dies while a mail is worded, before there is a claim."""
+
+    def __init__(self, fate: Fate) -> None:
+        super().__init__("https://acme.example", ["a key of thirty-two characters ."])
+        self._fate = fate
+
+    def url(self, link: Link) -> str:
+        if isinstance(link, Unsubscribe):
+            self._fate.strike(Point.BEFORE_CLAIM, link.customer_id)
+        return super().url(link)
+
+
 async def live(config: Config) -> None:
     """One life of a worker."""
     fate = Fate(config.deaths)
     database = MortalDatabase(config.database_url, fate)
 
-    def link(customer_id: str, topic: str) -> str:
-        fate.strike(Point.BEFORE_CLAIM, customer_id)
-        return f"https://acme.example/u/{customer_id}"
-
     desk = Desk(
         database=database,
         providers={"email": MortalProvider(_provider(config), fate, database)},
-        unsubscribe_url=link,
+        links=MortalLinks(fate),
     )
     client = await Client.connect(config.temporal_address, data_converter=pydantic_data_converter)
     # One at a time, so that nobody's death is told for another's.

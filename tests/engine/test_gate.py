@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from engine.caps import PastMessage
+from engine.consent import ConsentState
 from engine.definition import Journey
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.gate import (
     Customer,
     Go,
     Occasion,
-    PastMessage,
     Verdict,
     choose_message,
     decide,
@@ -32,13 +33,15 @@ POLICY: dict[str, Any] = {
         "extra": {"title": "Extra", "subscribed": False},
     },
 }
+YES, NO = ConsentState.SUBSCRIBED, ConsentState.UNSUBSCRIBED
+
 ANA = Customer(
     id="ana",
     traits={"email": "ana@example.com", "phone": "+33123456789"},
     last_activity_at=None,
     events=(),
     messages=(),
-    subscribed=lambda channel, topic: None,
+    said=lambda channel, topic: None,
     suppressed=lambda channel, address: False,
 )
 
@@ -88,7 +91,7 @@ def test_the_questions_are_asked_in_the_order_of_the_reasons() -> None:
         traits={},
         events=(PastEvent("bought", START),),
         messages=(_sms(START - HOUR),),
-        subscribed=lambda channel, topic: False,
+        said=lambda channel, topic: NO,
         suppressed=lambda channel, address: True,
     )
     holdout_off = _occasion({"channels": ["email"]})
@@ -102,7 +105,7 @@ def test_the_questions_are_asked_in_the_order_of_the_reasons() -> None:
         _decide(occasion, replace(customer, events=()), **rules),
         _decide(holdout_off, customer, **rules),
     ]
-    agreed = replace(customer, subscribed=ANA.subscribed)
+    agreed = replace(customer, said=ANA.said)
     told.append(_decide(holdout_off, agreed, **rules))
     reachable = replace(agreed, traits={"email": "not an address"})
     told.append(_decide(holdout_off, reachable, **rules))
@@ -129,13 +132,13 @@ def test_the_questions_are_asked_in_the_order_of_the_reasons() -> None:
 def test_a_topic_that_must_be_opted_into_needs_a_yes() -> None:
     occasion = _occasion({"topic": "extra"})
     assert _decide(occasion) == not_sent(Reason.NO_CONSENT)
-    yes = replace(ANA, subscribed=lambda channel, topic: topic == "extra")
+    yes = replace(ANA, said=lambda channel, topic: YES if topic == "extra" else NO)
     assert isinstance(_decide(occasion, yes), Go)
 
 
 @pytest.mark.parametrize("by_step", [True, False])
 def test_transactional_passes_consent_holdout_quiet_hours_and_caps(by_step: bool) -> None:
-    no = replace(ANA, subscribed=lambda channel, topic: False, messages=(_sms(START),))
+    no = replace(ANA, said=lambda channel, topic: NO, messages=(_sms(START),))
     occasion = (
         _occasion({"transactional": True}) if by_step else _occasion(topic=None, transactional=True)
     )
@@ -228,7 +231,7 @@ def test_of_two_refusals_the_one_that_says_more_is_told() -> None:
 
 
 def test_a_webhook_asks_nobody_for_consent() -> None:
-    no = replace(ANA, traits={}, subscribed=lambda *given: False)
+    no = replace(ANA, traits={}, said=lambda *given: NO)
     occasion = _occasion({"send": None, "call": "crm"})
     hooks = {"crm": {"url": "https://crm.example/hook"}}
     assert _decide(occasion, no, webhooks=hooks) == Go(
@@ -248,7 +251,7 @@ def test_what_may_be_out_already_is_refused_only_if_she_may_not_be_written_to() 
     busy = replace(ANA, messages=(_sms(START),), events=(PastEvent("bought", START),))
     occasion = _occasion({"unless": "bought"})
     assert refusal(occasion, busy, rules, "email", "ana@example.com") is None
-    no = replace(ANA, subscribed=lambda *given: False)
+    no = replace(ANA, said=lambda *given: NO)
     assert refusal(occasion, no, rules, "email", "ana@example.com") is Reason.UNSUBSCRIBED
     bounced = replace(ANA, suppressed=lambda *given: True)
     assert refusal(occasion, bounced, rules, "email", "ana@example.com") is Reason.SUPPRESSED
@@ -426,7 +429,7 @@ def test_where_one_channel_is_closed_the_next_is_taken(
 
 def test_an_unsubscribed_channel_leaves_the_other() -> None:
     customer = replace(
-        ANA, traits=BOTH, subscribed=lambda channel, topic: False if channel == "email" else None
+        ANA, traits=BOTH, said=lambda channel, topic: NO if channel == "email" else None
     )
     verdict = _decide(customer=customer)
     assert isinstance(verdict, Go)

@@ -36,7 +36,7 @@ def led(html: str) -> str:
 
 def test_web_links_lead_by_way_of_us_and_others_do_not() -> None:
     html = CSSInliner().inline(
-        '<p><a href="https://shop.example/?a=1&amp;b=2#x">Shop</a> <a href=\'http://b.example\'>B</a>'
+        "<p><a href=\"https://shop.example/?a=1&amp;b=2#x\">Shop</a> <a href='http://b.example'>B</a>"
         '<a href="https://p.example/u/token">Leave</a> <a href="mailto:a@b.example">Mail</a>'
         '<a href="https://c.example" data-untracked>C</a> <a name="here">Here</a>'
         '<a title="a > b" class=x href="HTTPS://d.example">D</a><abbr href="https://e.example">E</abbr>'
@@ -56,7 +56,9 @@ def test_web_links_lead_by_way_of_us_and_others_do_not() -> None:
 def test_whatever_stands_in_an_address_or_beside_it_nothing_else_changes(
     address: str, title: str
 ) -> None:
-    given_html = f'<p><a title="{escape(title)}" href="https://x.example/{escape(address)}">Go</a></p>'
+    given_html = (
+        f'<p><a title="{escape(title)}" href="https://x.example/{escape(address)}">Go</a></p>'
+    )
     html = CSSInliner().inline(given_html)
     before, after = hrefs(html), hrefs(led(html))
     assert len(before) == len(after) == 1
