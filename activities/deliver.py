@@ -19,7 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities import settle
 from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
-from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
+from activities.handing import (
+    hand_over,
+    is_ambiguous,
+    is_repeatable,
+    look_up,
+    may_be_found,
+    take_up,
+)
+from activities.providers.outcome import Accepted
 from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.addresses import ascii_email
@@ -90,6 +98,7 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
 
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """An earlier attempt made a row: answer what it came to, or bring it to its end."""
+    found = await look_up(desk, case.message)
     async with desk.database.transaction() as session:
         fresh = await _read_again(session, desk, attempt, case)
         row = fresh.message
@@ -97,7 +106,7 @@ async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
             return settle.answer_of(row)
         if row is not None:
             if is_ambiguous(row):
-                over = await _give_up(session, desk, attempt, fresh, row)
+                over = await _give_up(session, desk, attempt, fresh, row, found)
             else:
                 over = await _reconsider(session, desk, attempt, fresh, row)
             if over is not None:
@@ -108,22 +117,45 @@ async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
 
 
 async def _give_up(
-    session: AsyncSession, desk: Desk, attempt: Attempt, case: Case, row: Message
+    session: AsyncSession,
+    desk: Desk,
+    attempt: Attempt,
+    case: Case,
+    row: Message,
+    found: Accepted | None,
 ) -> Outcome | None:
-    """Leave an ambiguous row to a person; None if it may be handed over once more."""
+    """Leave an ambiguous row to a person, unless it was found; None if it may go once more."""
     stands = _stands(attempt, case)
     assert row.channel is not None
     assert row.address is not None
-    if (
-        stands is None
-        and not attempt.is_past_deadline
-        and is_repeatable(desk, row, attempt.now)
-        and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
-    ):
-        take_up(row, desk, attempt.now)
-        return None
-    settled = await settle.claimed(session, attempt, case.enrollment, row, Decision.UNKNOWN)
+    if found is None and stands is None and not attempt.is_past_deadline:
+        said = refusal(case.occasion, case.facts, case.policy, row.channel, row.address)
+        if said is None and is_repeatable(desk, row, attempt.now):
+            take_up(row, desk, attempt.now)
+            return None
+        if may_be_found(desk, row, attempt.now):
+            raise Trouble(Reason.PROVIDER_DOWN, f"{row.provider} has yet to say if it took it")
+    settled = await _end_of_ambiguous(session, attempt, case.enrollment, row, found)
     return stands if isinstance(stands, Over) else settled
+
+
+async def _end_of_ambiguous(
+    session: AsyncSession,
+    attempt: Attempt,
+    enrollment: Enrollment,
+    row: Message,
+    found: Accepted | None,
+) -> Settled:
+    if found is None:
+        return await settle.claimed(session, attempt, enrollment, row, Decision.UNKNOWN)
+    return await settle.claimed(
+        session,
+        attempt,
+        enrollment,
+        row,
+        Decision.SENT,
+        provider_message_id=found.provider_message_id,
+    )
 
 
 async def _reconsider(
@@ -150,6 +182,9 @@ async def _reconsider(
 async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
     """The workflow has no more use for it: settle what may be out, take back what is not."""
     report = attempt.order.report
+    async with desk.database.reading() as session:
+        left = await messages.get_by_key(session, attempt.key)
+    found = await look_up(desk, left)
     async with desk.database.transaction() as session:
         enrollment = await enrollments.held(session, report.enrollment_id)
         if enrollment is None:
@@ -158,7 +193,7 @@ async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
         if row is not None and row.decision is not None:
             return settle.answer_of(row)
         if row is not None and is_ambiguous(row):
-            return await settle.claimed(session, attempt, enrollment, row, Decision.UNKNOWN)
+            return await _end_of_ambiguous(session, attempt, enrollment, row, found)
         if row is not None:
             await settle.withdraw(session, row)
         await apply_report(session, enrollment, report, foretold=False)

@@ -7,7 +7,7 @@ in docs/providers.md.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 # The whole of one hand-over, however many round trips: below the workflow's limit for an
 # attempt, so that we learn what happened ourselves.
@@ -73,9 +73,19 @@ class Provider(Protocol):
     """One way to send mail."""
 
     name: str
-    # How long after the first attempt the provider still knows its key; None: it knows none.
+    # How long after the first attempt the provider still knows its key, less what a request
+    # may take on its way; None: it knows none.
     remembers_keys_for: timedelta | None
 
     async def send(self, mail: Mail) -> Accepted | Refused:
         """Hand the mail over, within LIMIT. Raises NotTaken or Ambiguous."""
+        ...
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """Those who can be asked whether they took a mail. Only for providers without keys."""
+
+    async def find(self, mail: Mail) -> Accepted | None:
+        """The mail as the provider took it; None is no proof. Raises ProviderTrouble."""
         ...
