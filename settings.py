@@ -7,6 +7,7 @@ unset, so `PARCOURS_SECRET_KEY=` in an `.env` file is a missing key and not a ke
 zero.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +41,20 @@ class EmailProvider(StrEnum):
     MAILBOX = "mailbox"
     SMTP = "smtp"
     RESEND = "resend"
+    POSTMARK = "postmark"
+    SENDGRID = "sendgrid"
+    SES = "ses"
+
+
+# What each of them can't do without.
+_NEEDS: Mapping[EmailProvider, tuple[str, ...]] = {
+    EmailProvider.MAILBOX: (),
+    EmailProvider.SMTP: ("smtp_host",),
+    EmailProvider.RESEND: ("resend_api_key",),
+    EmailProvider.POSTMARK: ("postmark_server_token",),
+    EmailProvider.SENDGRID: ("sendgrid_api_key",),
+    EmailProvider.SES: ("ses_access_key_id", "ses_secret_access_key", "ses_region"),
+}
 
 
 class SmtpTls(StrEnum):
@@ -153,16 +168,29 @@ class Settings(BaseSettings):
     resend_api_key: SecretStr | None = None
     # Only tests and proxies point it elsewhere.
     resend_base_url: WebUrl = "https://api.resend.com"
+    postmark_server_token: SecretStr | None = None
+    # Every Postmark server is made with this stream, and marketing may go by no other kind.
+    postmark_message_stream: str = "broadcast"
+    postmark_base_url: WebUrl = "https://api.postmarkapp.com"
+    sendgrid_api_key: SecretStr | None = None
+    # Accounts kept in the EU have https://api.eu.sendgrid.com.
+    sendgrid_base_url: WebUrl = "https://api.sendgrid.com"
+    ses_access_key_id: str | None = None
+    ses_secret_access_key: SecretStr | None = None
+    ses_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = None
+    # Where SES reports what becomes of the mails; without one it reports nothing.
+    ses_configuration_set: str | None = None
+    # Follows from the region.
+    ses_base_url: WebUrl | None = None
 
     log_format: LogFormat = LogFormat.CONSOLE
 
     @model_validator(mode="after")
     def _check_email_provider(self) -> Self:
         """A provider without its credentials would fail at the first customer's message."""
-        if self.email_provider is EmailProvider.SMTP and self.smtp_host is None:
-            raise ValueError(_needed_by("smtp_host", EmailProvider.SMTP))
-        if self.email_provider is EmailProvider.RESEND and self.resend_api_key is None:
-            raise ValueError(_needed_by("resend_api_key", EmailProvider.RESEND))
+        missing = [field for field in _NEEDS[self.email_provider] if getattr(self, field) is None]
+        if missing:
+            raise ValueError(_needed_by(missing, self.email_provider))
         if (self.smtp_username is None) != (self.smtp_password is None):
             raise ValueError(
                 f"set both {variable('smtp_username')} and {variable('smtp_password')}, or neither"
@@ -204,7 +232,7 @@ def _explain_one(mistake: Any) -> str:
     return f"  - {variable(field)}: {text}"
 
 
-def _needed_by(field: str, provider: EmailProvider) -> str:
-    return (
-        f"{variable(field)} is not set, and {variable('email_provider')}={provider.value} needs it"
-    )
+def _needed_by(fields: Sequence[str], provider: EmailProvider) -> str:
+    names = " and ".join(map(variable, fields))
+    is_not_set, it = ("is not set", "it") if len(fields) == 1 else ("are not set", "them")
+    return f"{names} {is_not_set}, and {variable('email_provider')}={provider.value} needs {it}"
