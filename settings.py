@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "PARCOURS_"
 
@@ -85,6 +85,13 @@ def _read_seconds(value: object) -> object:
     return value
 
 
+def _split(value: object) -> object:
+    """A list as the environment writes it: with commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 def _check_positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("must be more than 0 seconds")
@@ -115,6 +122,7 @@ def _check_database_url(value: str) -> str:
 Seconds = Annotated[timedelta, BeforeValidator(_read_seconds), AfterValidator(_check_positive)]
 WebUrl = Annotated[str, AfterValidator(_check_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+SecretKey = Annotated[SecretStr, Field(min_length=SECRET_KEY_MIN_LENGTH)]
 EventsPerSecond = Annotated[int, Field(ge=0)]
 
 
@@ -155,8 +163,10 @@ class Settings(BaseSettings):
     rate_limit: EventsPerSecond = 1_000
 
     # Signs the links in messages. No default: a known key lets anyone unsubscribe anyone.
-    # The same on every process, and changing it breaks the links in mail already sent.
-    secret_key: Annotated[SecretStr, Field(min_length=SECRET_KEY_MIN_LENGTH)]
+    # The same on every process. To change it, move the old one to the previous keys: it signs
+    # no more, but the links in mail already sent are still believed.
+    secret_key: SecretKey
+    previous_secret_keys: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split)] = ()
 
     email_provider: EmailProvider = EmailProvider.MAILBOX
     smtp_host: str | None = None
@@ -183,6 +193,18 @@ class Settings(BaseSettings):
     # Follows from the region.
     ses_base_url: WebUrl | None = None
 
+    # What providers' reports are known by; without it, nobody may report for that provider.
+    # `user:password`, as they stand in the address that Postmark is given.
+    postmark_callback_credentials: SecretStr | None = None
+    # Of SendGrid's signed Event Webhook: public, and shown in its settings.
+    sendgrid_callback_key: str | None = None
+    # ARNs of the SNS topics by which SES reports.
+    ses_callback_topics: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    resend_callback_secret: SecretStr | None = None
+    # Also signs what Twilio reports.
+    twilio_auth_token: SecretStr | None = None
+    lob_callback_secret: SecretStr | None = None
+
     log_format: LogFormat = LogFormat.CONSOLE
 
     @model_validator(mode="after")
@@ -196,6 +218,12 @@ class Settings(BaseSettings):
                 f"set both {variable('smtp_username')} and {variable('smtp_password')}, or neither"
             )
         return self
+
+    @property
+    def link_keys(self) -> list[str]:
+        """The key that signs links, then those that did before and are still believed."""
+        keys = (self.secret_key, *self.previous_secret_keys)
+        return [key.get_secret_value() for key in keys]
 
 
 def variable(field: str) -> str:

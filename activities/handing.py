@@ -6,14 +6,15 @@ may have got through, the row stays ambiguous.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from activities import settle
 from activities.desk import Attempt, Desk, Trouble
+from activities.packing import unpack
 from activities.providers.outcome import (
     Accepted,
     Ambiguous,
     Finds,
-    Mail,
     NotTaken,
     ProviderTrouble,
     Refused,
@@ -71,12 +72,12 @@ async def look_up(desk: Desk, row: Message | None) -> Accepted | None:
     if provider is None:
         return None
     try:
-        return await provider.find(_mail(row))
+        return await provider.find(unpack(row))
     except ProviderTrouble:
         return None  # it can't say, as before
 
 
-def _finder(desk: Desk, row: Message) -> Finds | None:
+def _finder(desk: Desk, row: Message) -> Finds[Any] | None:
     assert row.channel is not None
     provider = desk.providers.get(row.channel)
     took_it = provider is not None and provider.name == row.provider
@@ -88,7 +89,7 @@ async def hand_over(desk: Desk, attempt: Attempt, enrollment: Enrollment, row: M
     assert row.channel is not None
     provider = desk.provider(row.channel)
     try:
-        answer = await provider.send(_mail(row))
+        answer = await provider.send(unpack(row))
     except NotTaken as trouble:
         await _not_taken(desk, row, trouble)
         what = f"{provider.name} did not take it: {trouble.what}"
@@ -138,18 +139,3 @@ async def _nobody_knows(
         await messages.note_error(session, row.key, trouble.detail)
     what = f"nobody knows whether {row.provider} took it: {trouble.what}"
     raise Trouble(Reason.PROVIDER_DOWN, what)
-
-
-def _mail(row: Message) -> Mail:
-    """What the claim stored, the same at every attempt."""
-    assert row.sender is not None
-    assert row.address is not None
-    assert row.body is not None
-    return Mail(
-        key=row.key,
-        sender=row.sender,
-        recipient=row.address,
-        subject=row.subject or "",
-        raw=row.body,
-        customer_id=row.customer_id,
-    )

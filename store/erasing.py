@@ -37,7 +37,7 @@ from store.tables import (
     Table,
 )
 
-# The traits by which channels reach somebody (`engine.gate.address_of`), to be known again by.
+# The traits by which channels reach somebody (`engine.reached.address_of`), to be known again by.
 _EMAIL, _PHONE = "email", "phone"
 
 
@@ -76,7 +76,9 @@ async def traces(session: AsyncSession, rows: Iterable[Customer]) -> Traces:
         )
     )
     sent = await session.execute(
-        select(col(Message.channel), col(Message.address))
+        select(
+            col(Message.channel), func.coalesce(col(Message.intended_address), col(Message.address))
+        )
         .where(col(Message.customer_id).in_(ids))
         .distinct()
     )

@@ -113,6 +113,8 @@ async def offers(session: AsyncSession, who: Who, new_ids: Mapping[str, str]) ->
     values = {
         "customer_id": who.tombstone,
         "code": name,
+        "redeemed_for": None,
+        "revoked_by": None,
         "message_key": func.coalesce(_new_key(who, col(Offer.message_key)), name),
     }
     await session.execute(update(Offer).where(mine).values(values), execution_options=UNSEEN)
@@ -137,7 +139,8 @@ async def delivery_events(session: AsyncSession, who: Who) -> None:
 async def messages(session: AsyncSession, who: Who, new_ids: Mapping[str, str]) -> int:
     """Decisions, without text, address and what the provider calls them; how many."""
     await _point_to(session, Message, new_ids)
-    nothing = ("sender", "address", "subject", "body", "provider_message_id", "last_error")
+    texts = ("sender", "address", "intended_address", "subject", "body", "last_error")
+    nothing = (*texts, "provider_message_id")
     # The occurrence may be a date of theirs, as it was received, and so may be the due time.
     values: dict[str, Any] = {
         **dict.fromkeys((*nothing, "due_at", "zone")),

@@ -5,30 +5,30 @@ from datetime import UTC, datetime
 
 from activities.desk import Desk
 from activities.providers.mailbox import MailboxProvider
-from activities.providers.outcome import Provider
+from activities.providers.outcome import Mail, Provider
 from activities.providers.postmark import PostmarkProvider
 from activities.providers.resend import ResendProvider
 from activities.providers.sendgrid import SendGridProvider
 from activities.providers.ses import SesAccount, SesProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
-from rendering.links import UnsubscribeLinks
+from rendering.links import Links, Unsubscribe
 from settings import EmailProvider, Settings, SmtpTls
 from store.database import Database
 
 
 def build_desk(settings: Settings, database: Database, journey_now: Callable[[], datetime]) -> Desk:
     """The desk of one worker. `journey_now` dates what the mailbox captures."""
-    links = UnsubscribeLinks(settings.public_url, settings.secret_key.get_secret_value())
+    links = Links(settings.public_url, settings.link_keys)
     return Desk(
         database=database,
         providers={"email": email_provider(settings, database, journey_now)},
-        unsubscribe_url=links.url,
+        unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
     )
 
 
 def email_provider(
     settings: Settings, database: Database, journey_now: Callable[[], datetime]
-) -> Provider:
+) -> Provider[Mail]:
     """Who carries e-mail, as the settings say."""
     match settings.email_provider:
         case EmailProvider.MAILBOX:

@@ -44,9 +44,12 @@ from store.tables.events import (
 )
 from store.tables.journeys import JourneyVersion, Publication
 from store.tables.messages import DeliveryEvent, MailboxMail, Message, Offer
+from store.tables.stops import Archive, ArchivedInside, Stop, StopScope
 
 __all__ = [
     "ApiKey",
+    "Archive",
+    "ArchivedInside",
     "AuditEntry",
     "Company",
     "Consent",
@@ -69,6 +72,8 @@ __all__ = [
     "OutboxRow",
     "Publication",
     "RefusedCall",
+    "Stop",
+    "StopScope",
     "Suppression",
     "Table",
 ]

@@ -19,6 +19,7 @@ class ConsentState(StrEnum):
     """What the customer said. Who never said anything has no row."""
 
     SUBSCRIBED = "subscribed"
+    PENDING = "pending"  # asked to subscribe; not yet confirmed (double opt-in)
     UNSUBSCRIBED = "unsubscribed"
 
 
@@ -122,6 +123,7 @@ class Consent(Table, table=True):
     wording: str | None = None  # what the customer read when saying it
     at: datetime = Field(sa_type=UTC_TIME)  # when it was said
     actor: str | None = None  # None: the customer themselves
+    ip: str | None = None  # from where it was said, where that is known
 
 
 class Suppression(Table, table=True):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index
 from sqlmodel import Field
 
-from engine.reasons import Ending
+from engine.reasons import Ending, Reason
 from store.tables.columns import EXACT, JSON_AS_WRITTEN, JSON_VALUE, UTC_TIME, Table, word
 
 
@@ -56,6 +56,7 @@ class Enrollment(Table, table=True):
     skipped_steps: list[str] = Field(default_factory=list, sa_type=JSON_VALUE)
     next_step: str | None = None
     next_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
+    next_reason: Reason | None = Field(default=None, sa_type=word(Reason))  # what holds it up
     converted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
     conversion_value: Decimal | None = Field(default=None, sa_type=EXACT)
     holdout: bool = False

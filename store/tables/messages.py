@@ -4,9 +4,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, text
+from sqlalchemy import Index, LargeBinary, false, text
 from sqlmodel import Field
 
+from engine.delivery_status import DeliveryStatus
 from engine.reasons import Decision, Reason
 from store.tables.columns import EXACT, JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, word
 
@@ -24,6 +25,7 @@ class Message(Table, table=True):
     __table_args__ = (
         Index(None, "customer_id", "decided_at"),
         Index(None, "enrollment_id"),
+        Index(None, "address", "channel"),
         Index(
             "ix_messages_unsettled",
             "claimed_at",
@@ -48,6 +50,7 @@ class Message(Table, table=True):
     content_hash: str | None = None  # of the text it was made from
     sender: str | None = None  # bare address, as is `address`: the envelope's
     address: str | None = None
+    intended_address: str | None = None  # whose it was, where `address` stands in for it
     subject: str | None = None
     body: bytes | None = Field(default=None, sa_type=LargeBinary)  # finished; sent as they are
     provider: str | None = None
@@ -56,6 +59,8 @@ class Message(Table, table=True):
     first_claimed_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
     decided_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     sent_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    status: DeliveryStatus | None = Field(default=None, sa_type=word(DeliveryStatus))
+    status_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # wall, as the provider says
     attempts: int = 0
     last_error: str | None = None
     due_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
@@ -83,7 +88,10 @@ class MailboxMail(Table, table=True):
 
 
 class DeliveryEvent(Table, table=True):
-    """What the provider or the reader did: delivered, bounced, complained, opened, clicked."""
+    """What the provider or the reader did: delivered, bounced, complained, opened, clicked.
+
+    `is_machine`: a scanner or a prefetch did it, not a reader, so it counts nowhere.
+    """
 
     __tablename__ = "delivery_events"
     __table_args__ = (Index(None, "customer_id", "kind"),)
@@ -96,22 +104,32 @@ class DeliveryEvent(Table, table=True):
     at: datetime = Field(sa_type=UTC_TIME)  # wall, as the provider says
     received_at: datetime = Field(sa_type=UTC_TIME)  # wall
     provider: str
+    is_machine: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
 
 
 class Offer(Table, table=True):
-    """A coupon made for one customer by one message: `percent` off, or `amount`."""
+    """A coupon made for one customer by one message: `percent` off, or `amount`.
+
+    `made_by` names the webhook of the shop that made the code; None: we did.
+    """
 
     __tablename__ = "offers"
+    __table_args__ = (Index(None, "journey", "id"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=ROW_NUMBER)
     code: str = Field(unique=True)
     customer_id: str = Field(foreign_key="customers.id", index=True)
     enrollment_id: str = Field(foreign_key="enrollments.id")
+    journey: str
     step: str
     percent: Decimal | None = Field(default=None, sa_type=EXACT)
     amount: Decimal | None = Field(default=None, sa_type=EXACT)
+    currency: str | None = None  # of `amount`, ISO 4217
+    made_by: str | None = None
     valid_until_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     message_key: str = Field(unique=True)
     redeemed_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
+    redeemed_for: str | None = None  # the order, as the shop calls it
     revoked_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # wall
+    revoked_by: str | None = None

@@ -30,6 +30,7 @@ WORDS = (
     "her-own-search",
     "ann-event",
     "coupon-of-ann",
+    "order-of-ann",
     "provider-ann",
     "agreed-by-ann",
     "support-about-ann",
@@ -117,9 +118,11 @@ async def _messages(services: Services, her: Her) -> None:
                 code=f"coupon-of-ann-{row.step}-{row.enrollment_id}",
                 customer_id=ANN,
                 enrollment_id=row.enrollment_id,
+                journey=row.journey,
                 step=row.step,
                 valid_until_at=A_DAY + 5 * DAY,
                 message_key=row.key,
+                redeemed_for=f"order-of-ann-{row.step}",
             )
             await offers.issue(session, offer)
         for kind in ("delivered", "clicked"):
@@ -159,6 +162,7 @@ def _rows(her: Her) -> Sequence[Message]:
             "channel": "email",
             "topic": "onboarding",
             "address": EMAIL,
+            "intended_address": EMAIL,
             "sender": "rep-of-annabel@acme.example",
             "subject": "Annabel",
             "body": b"Dear Annabel",

@@ -54,12 +54,14 @@ KNOWN_IN = {
 # These tell nothing of a customer, or only what erasing writes.
 NEVER_IN = {
     "api_keys",
+    "archives",
     "companies",
     "console_users",
     "erasure_salt",
     "erasures",
     "journey_versions",
     "publications",
+    "stops",
     "suppressions",
 }
 

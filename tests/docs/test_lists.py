@@ -19,7 +19,8 @@ from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Ste
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
-from engine.policy import Cap, Policy, Sender, Topic, Webhook
+from engine.policy import Cap, Policy, PostPolicy, QuietHours, Sender, SmsPolicy, Topic, Webhook
+from engine.postal import PostalAddress
 from engine.reasons import Decision, Ending, Reason
 from rendering.conditions import _WORDS as CONDITION_WORDS
 from rendering.filters import FILTERS, TESTS
@@ -78,8 +79,12 @@ MODELS: dict[str, type[BaseModel]] = {
     "Offers": Offer,
     "Policy keys": Policy,
     "Sender keys": Sender,
+    "Text message keys": SmsPolicy,
+    "Post keys": PostPolicy,
+    "Postal address keys": PostalAddress,
     "Topic keys": Topic,
     "Cap keys": Cap,
+    "Quiet hours": QuietHours,
     "Webhook keys": Webhook,
     "Scenario keys": _Story,
 }
@@ -228,7 +233,7 @@ def wrong_settings(told: Page) -> list[str]:
     said = {words(row[0])[0]: row[1] for row in told.table("Settings", "variable")}
     for name, field in Settings.model_fields.items():
         default = field.get_default()
-        if field.is_required() or default is None:
+        if field.is_required() or default in (None, ()):
             text = "none"
         elif hasattr(default, "total_seconds"):
             text = f"`{default.total_seconds():g}`"

@@ -48,6 +48,7 @@ async def test_an_offer_is_taken_back_with_its_message(db: Database) -> None:
         code="ABCD2345",
         customer_id="c1",
         enrollment_id="trial:c1",
+        journey="trial",
         step="coupon",
         percent=Decimal(20),
         valid_until_at=NOON + timedelta(days=5),

@@ -121,6 +121,7 @@ def _offer(code: str = "CODE") -> Offer:
         code=code,
         customer_id="c1",
         enrollment_id="trial:c1",
+        journey="trial",
         step="coupon",
         percent=Decimal(20),
         valid_until_at=NOON + 5 * DAY,
