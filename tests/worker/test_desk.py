@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.providers.mailbox import MailboxProvider
 from settings import EmailProvider, load
 from store.database import Database
 from worker.desk import email_provider
@@ -24,5 +25,5 @@ CREDENTIALS = {
 def test_whom_the_settings_name_carries_the_mail(chosen: EmailProvider, tmp_path: Path) -> None:
     settings = load(secret_key="k" * 32, email_provider=chosen, **CREDENTIALS)
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'store.db'}")
-    provider = email_provider(settings, database, lambda: datetime(2026, 11, 24, tzinfo=UTC))
-    assert provider.name == chosen.value
+    mailbox = MailboxProvider(database, lambda: datetime(2026, 11, 24, tzinfo=UTC))
+    assert email_provider(settings, mailbox).name == chosen.value

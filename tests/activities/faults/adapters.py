@@ -4,24 +4,29 @@ A provider of another channel joins with its own: its column in docs/providers.m
 built, what it hands over, what a success looks like, who a request is for.
 """
 
+import base64
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from activities.providers.lob import LobProvider
 from activities.providers.postmark import PostmarkProvider
 from activities.providers.resend import ResendProvider
 from activities.providers.sendgrid import SendGridProvider
 from activities.providers.ses import SesAccount, SesProvider
+from activities.providers.twilio import TwilioProvider
+from activities.providers.webhook import WebhookProvider
 from tests.activities.faults.http_stub import HttpStub, Reply, Request
 from tests.activities.mails import MAIL
+from tests.activities.parcels import CALL, LETTER, SMS
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """One provider over HTTP. `item` is what it hands over."""
+    """One provider over HTTP. `item`: what it hands over, for a server at this address."""
 
     name: str
     build: Callable[[str, timedelta], Any]
@@ -29,7 +34,7 @@ class Adapter:
     reader_of: Callable[[Request], str]
     key_of: Callable[[Request], str | None] = lambda request: None
     search: Callable[[Request, Sequence[Request]], Reply] | None = None
-    item: Any = MAIL
+    item: Callable[[str], Any] = lambda url: MAIL
 
     def stub(self) -> HttpStub:
         return HttpStub(
@@ -69,6 +74,8 @@ def _now() -> datetime:
     return datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
+_WHSEC = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
 RESEND = Adapter(
     name="resend",
     build=lambda url, limit: ResendProvider("re_secret", url, limit=limit),
@@ -98,4 +105,31 @@ SES = Adapter(
     reader_of=lambda request: str(_body(request)["Destination"]["ToAddresses"][0]),
 )
 
-ADAPTERS = [RESEND, POSTMARK, SENDGRID, SES]
+TWILIO = Adapter(
+    name="twilio",
+    build=lambda url, limit: TwilioProvider("AC1", "secret", "+15005550006", url, limit=limit),
+    success=Reply(201, _as_json(sid="SM1")),
+    reader_of=lambda request: parse_qs(request.body.decode())["To"][0],
+    item=lambda url: SMS,
+)
+LOB = Adapter(
+    name="lob",
+    build=lambda url, limit: LobProvider("test_1", url, limit=limit),
+    success=Reply(200, _as_json(id="ltr_1")),
+    reader_of=lambda request: str(_body(request)["to"]["name"]),
+    key_of=lambda request: request.headers["idempotency-key"],
+    item=lambda url: LETTER,
+)
+WEBHOOK = Adapter(
+    name="webhook",
+    build=lambda url, limit: WebhookProvider(
+        {"crm": _WHSEC}, _now, allow_private=True, limit=limit
+    ),
+    success=Reply(200, b""),
+    reader_of=lambda request: request.headers["webhook-id"],
+    key_of=lambda request: request.headers["webhook-id"],
+    item=lambda url: replace(CALL, url=f"{url}/hook"),
+)
+
+MAILERS = [RESEND, POSTMARK, SENDGRID, SES]
+ADAPTERS = [*MAILERS, TWILIO, LOB, WEBHOOK]

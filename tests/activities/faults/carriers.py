@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from activities.providers.smtp import SmtpProvider, SmtpServer
-from tests.activities.faults.adapters import ADAPTERS, Adapter
+from tests.activities.faults.adapters import MAILERS, Adapter
 from tests.activities.faults.http_stub import HttpStub
 from tests.activities.faults.kinds import faults
 from tests.activities.faults.smtp_stub import STAGES, SmtpFault, SmtpStub
@@ -39,7 +39,7 @@ class Carrier:
 
 async def _over_http(adapter: Adapter, stub: HttpStub) -> Carrier:
     provider, hasty = (adapter.build(stub.url, limit) for limit in (LONG, SHORT))
-    assert await outcome_of(provider, adapter.item) == "accepted"  # which tells the size
+    assert await outcome_of(provider) == "accepted"  # which tells the size
     stub.forget()
     return Carrier(provider, hasty, stub, list(faults(adapter.success, stub.size)))
 
@@ -85,6 +85,6 @@ async def _smtp() -> AsyncIterator[Carrier]:
 
 
 CARRIERS: dict[str, Callable[[], Opened]] = {
-    **{adapter.name: _http(adapter) for adapter in ADAPTERS},
+    **{adapter.name: _http(adapter) for adapter in MAILERS},
     "smtp": _smtp,
 }

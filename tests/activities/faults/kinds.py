@@ -7,7 +7,7 @@ from tests.activities.faults.http_stub import Fault, Reply
 _STEP = 64
 _ELSEWHERE = (301, 302, 307, 308)
 _REDIRECTS = "301, 302, 307, 308"
-_OWN_ROW = (400, 409, 413, 422, 429, 451)
+_OWN_ROW = (400, 409, 410, 413, 422, 429, 451)
 
 # Bodies long enough to be cut in halves.
 _LONG_BODY = b'{"message": "%s"}' % (b"x" * 300)
