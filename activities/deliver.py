@@ -19,10 +19,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities import settle
 from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
-from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
+from activities.handing import (
+    hand_over,
+    is_ambiguous,
+    is_repeatable,
+    look_up,
+    may_be_found,
+    take_up,
+)
 from activities.offering import is_short, shops_code
 from activities.pacing import another_turn, first_turn
 from activities.packing import pack
+from activities.providers.outcome import Accepted
 from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.enrollment import NotBefore, Outcome, Over, Settled
@@ -105,7 +113,8 @@ async def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | 
 
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """An earlier attempt made a row: answer what it came to, or bring it to its end."""
-    if not attempt.is_past_deadline and _stands(attempt, case) is None:
+    found = await look_up(desk, case.message)
+    if found is None and _may_go_again(desk, attempt, case):
         await another_turn(desk, attempt, case)
     async with desk.database.transaction() as session:
         fresh = await _read_again(session, desk, attempt, case)
@@ -114,7 +123,7 @@ async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
             return settle.answer_of(row)
         if row is not None:
             if is_ambiguous(row):
-                over = await _give_up(session, desk, attempt, fresh, row)
+                over = await _give_up(session, desk, attempt, fresh, row, found)
             else:
                 over = await _reconsider(session, desk, attempt, fresh, row)
             if over is not None:
@@ -124,24 +133,59 @@ async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     return await hand_over(desk, attempt, fresh.enrollment, row)
 
 
+def _may_go_again(desk: Desk, attempt: Attempt, case: Case) -> bool:
+    """Whether what was claimed before may be handed over now, as far as can be told so early."""
+    row = case.message
+    if row is None or row.decision is not None or attempt.is_past_deadline:
+        return False
+    if _stands(attempt, case) is not None:
+        return False
+    return not is_ambiguous(row) or is_repeatable(desk, row, attempt.now)
+
+
 async def _give_up(
-    session: AsyncSession, desk: Desk, attempt: Attempt, case: Case, row: Message
+    session: AsyncSession,
+    desk: Desk,
+    attempt: Attempt,
+    case: Case,
+    row: Message,
+    found: Accepted | None,
 ) -> Outcome | None:
-    """Leave an ambiguous row to a person; None if it may be handed over once more."""
+    """Leave an ambiguous row to a person, unless it was found; None if it may go once more."""
     stands = _stands(attempt, case)
     assert row.channel is not None
     assert row.address is not None
-    if (
-        stands is None
-        and not attempt.is_past_deadline
-        and is_repeatable(desk, row, attempt.now)
-        and not is_short(await _offer_in(session, case), attempt, case)
-        and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
-    ):
-        take_up(row, desk, attempt.now)
-        return None
-    settled = await settle.claimed(session, attempt, case.enrollment, row, Decision.UNKNOWN)
+    if found is None and stands is None and not attempt.is_past_deadline:
+        if (
+            is_repeatable(desk, row, attempt.now)
+            and not is_short(await _offer_in(session, case), attempt, case)
+            and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
+        ):
+            take_up(row, desk, attempt.now)
+            return None
+        if may_be_found(desk, row, attempt.now):
+            raise Trouble(Reason.PROVIDER_DOWN, f"{row.provider} has yet to say if it took it")
+    settled = await _end_of_ambiguous(session, attempt, case.enrollment, row, found)
     return stands if isinstance(stands, Over) else settled
+
+
+async def _end_of_ambiguous(
+    session: AsyncSession,
+    attempt: Attempt,
+    enrollment: Enrollment,
+    row: Message,
+    found: Accepted | None,
+) -> Settled:
+    if found is None:
+        return await settle.claimed(session, attempt, enrollment, row, Decision.UNKNOWN)
+    return await settle.claimed(
+        session,
+        attempt,
+        enrollment,
+        row,
+        Decision.SENT,
+        provider_message_id=found.provider_message_id,
+    )
 
 
 async def _reconsider(
@@ -170,6 +214,9 @@ async def _reconsider(
 async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
     """The workflow has no more use for it: settle what may be out, take back what is not."""
     report = attempt.order.report
+    async with desk.database.reading() as session:
+        left = await messages.get_by_key(session, attempt.key)
+    found = await look_up(desk, left)
     async with desk.database.transaction() as session:
         enrollment = await enrollments.held(session, report.enrollment_id)
         if enrollment is None:
@@ -178,7 +225,7 @@ async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
         if row is not None and row.decision is not None:
             return settle.answer_of(row)
         if row is not None and is_ambiguous(row):
-            return await settle.claimed(session, attempt, enrollment, row, Decision.UNKNOWN)
+            return await _end_of_ambiguous(session, attempt, enrollment, row, found)
         if row is not None:
             await settle.withdraw(session, row)
         await apply_report(session, enrollment, report, foretold=False)
