@@ -32,6 +32,7 @@ from api.routes import (
     metrics,
     outbox,
     pages,
+    stops,
 )
 from api.services import Services
 from api.showing import page
@@ -62,6 +63,7 @@ _GROUPS = (
     browser,
     customers,
     enrollments,
+    stops,
     events,
     outbox,
     health,

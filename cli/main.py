@@ -17,6 +17,7 @@ import typer
 
 from cli import (
     api,
+    archive,
     check,
     customers,
     db,
@@ -29,6 +30,7 @@ from cli import (
     outbox,
     publish,
     simulate,
+    stop,
     worker,
 )
 from cli.errors import INTERRUPTED, TROUBLE, exit_code, in_words
@@ -50,6 +52,11 @@ app.command("publish")(publish.publish)
 app.command("api")(api.api)
 app.command("worker")(worker.worker)
 app.command("enroll")(enroll.enroll)
+app.command("stop")(stop.stop)
+app.command("start")(stop.start)
+app.command("stops")(stop.stops)
+app.command("archive")(archive.archive)
+app.command("unarchive")(archive.unarchive)
 app.add_typer(importing.imports, name="import")
 app.add_typer(enrollments.enrollments, name="enrollments")
 app.add_typer(customers.customers, name="customers")

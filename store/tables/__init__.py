@@ -44,7 +44,7 @@ from store.tables.events import (
 )
 from store.tables.journeys import JourneyVersion, Publication
 from store.tables.messages import DeliveryEvent, MailboxMail, Message, Offer
-from store.tables.stops import Archive, ArchivedInside, Stop, StopScope
+from store.tables.stops import Archive, ArchivedInside, Stop
 
 __all__ = [
     "ApiKey",
@@ -73,7 +73,6 @@ __all__ = [
     "Publication",
     "RefusedCall",
     "Stop",
-    "StopScope",
     "Suppression",
     "Table",
 ]
