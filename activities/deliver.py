@@ -20,9 +20,9 @@ from activities import settle
 from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
 from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
+from activities.packing import pack
 from activities.record import apply_report
 from activities.wording import Worded, word
-from engine.addresses import ascii_email
 from engine.enrollment import NotBefore, Outcome, Over, Settled
 from engine.gate import Go, Verdict, decide, refusal
 from engine.matching import ConditionFailed
@@ -180,6 +180,7 @@ async def _claim(
     session: AsyncSession, desk: Desk, attempt: Attempt, case: Case, go: Go, worded: Worded
 ) -> Message:
     delivery = attempt.order.delivery
+    packed = pack(worded.parcel)
     row = Message(
         key=attempt.key,
         enrollment_id=case.enrollment.id,
@@ -192,10 +193,10 @@ async def _claim(
         transactional=go.topic is None,
         message=go.message,
         content_hash=worded.content_hash,
-        address=worded.mail.recipient,
-        sender=worded.mail.sender,
-        subject=worded.mail.subject,
-        body=worded.mail.raw,
+        address=packed.address,
+        sender=packed.sender,
+        subject=packed.subject,
+        body=packed.body,
         decided_at=delivery.at,
         due_at=delivery.due_at,
         zone=delivery.zone,
@@ -209,11 +210,7 @@ async def _claim(
 
 
 def _is_what_was_claimed(go: Go, row: Message) -> bool:
-    return (go.channel, go.message, ascii_email(go.address)) == (
-        row.channel,
-        row.message,
-        row.address,
-    )
+    return (go.channel, go.message, go.address) == (row.channel, row.message, row.address)
 
 
 def _stands(attempt: Attempt, case: Case) -> Over | NotBefore | Settled | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from activities.providers.outcome import Provider
+from activities.providers.outcome import AnyProvider
 from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
@@ -33,11 +33,11 @@ class Desk:
     """
 
     database: Database
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, AnyProvider]
     unsubscribe_url: UnsubscribeUrl
     copies: int = _COPIES
 
-    def provider(self, channel: str) -> Provider:
+    def provider(self, channel: str) -> AnyProvider:
         """Who carries this channel. Raises Trouble if nobody does."""
         try:
             return self.providers[channel]

@@ -14,6 +14,7 @@ from engine import gate, matching
 from engine.expressions import Term
 from engine.localtime import OutOfRange, shift, zone
 from engine.policy import Policy
+from engine.reached import reached, written_e164
 from rendering.conditions import compile_condition, evaluate
 from store import consents, delivery_events, events, messages, suppressions
 from store.activity import last_activity
@@ -58,8 +59,8 @@ async def customer_facts(
 def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[str, str]]:
     channels = {channel for each in occasion.channels.values() for channel in each}
     channels |= set(occasion.step.channels or ())
-    found = ((channel, gate.address_of(traits, channel)) for channel in sorted(channels))
-    return {(channel, address) for channel, address in found if address is not None}
+    found = ((channel, reached(traits, channel, written_e164)) for channel in sorted(channels))
+    return {(channel, at.address) for channel, at in found if at is not None}
 
 
 async def _last_activity(

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from activities import settle
 from activities.desk import Attempt, Desk, Trouble
-from activities.providers.outcome import Ambiguous, Mail, NotTaken, Refused
+from activities.packing import unpack
+from activities.providers.outcome import Ambiguous, NotTaken, Refused
 from engine.enrollment import Settled
 from engine.reasons import Decision, Reason
 from store import customers, messages
@@ -50,7 +51,7 @@ async def hand_over(desk: Desk, attempt: Attempt, enrollment: Enrollment, row: M
     assert row.channel is not None
     provider = desk.provider(row.channel)
     try:
-        answer = await provider.send(_mail(row))
+        answer = await provider.send(unpack(row))
     except NotTaken as trouble:
         await _not_taken(desk, row, trouble)
         what = f"{provider.name} did not take it: {trouble.what}"
@@ -96,18 +97,3 @@ async def _nobody_knows(
         await messages.note_error(session, row.key, trouble.detail)
     what = f"nobody knows whether {row.provider} took it: {trouble.what}"
     raise Trouble(Reason.PROVIDER_DOWN, what)
-
-
-def _mail(row: Message) -> Mail:
-    """What the claim stored, the same at every attempt."""
-    assert row.sender is not None
-    assert row.address is not None
-    assert row.body is not None
-    return Mail(
-        key=row.key,
-        sender=row.sender,
-        recipient=row.address,
-        subject=row.subject or "",
-        raw=row.body,
-        customer_id=row.customer_id,
-    )

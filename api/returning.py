@@ -16,8 +16,8 @@ from api.carrying import Carrier
 from api.people import Person
 from api.reach import Locked
 from engine.calls import Call, Identify
-from engine.gate import address_of
 from engine.keys import is_anonymous
+from engine.reached import address_of
 from store import consents, erasures
 from store.tables import Consent, ConsentState
 

@@ -41,6 +41,11 @@ _EXAMPLES = {
     "name": "Ada", "reply_to": "help@example.com", "quiet_hours": "{sms: 21:00-08:00}",
     "caps": "[{max: 3, per: 7 days}]", "topics": "{news: {title: News, subscribed: true}}",
     "webhooks": "{crm: {url: https://example.com/hook}}",
+    "sms": "{stop_text: {en: Reply STOP to end}}", "stop_text": "{en: Reply STOP to end}",
+    "post": "{return_address: {name: Ada, street: 1 High Street, city: Lyon, country: FR}}",
+    "return_address": "{name: Ada, street: 1 High Street, city: Lyon, country: FR}",
+    "kind": "letter", "street": "1 High Street", "city": "Lyon", "region": "CA",
+    "postcode": "69005", "country": "FR",
 }  # fmt: skip
 
 _EXPECTED = {

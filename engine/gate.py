@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.addresses import valid_email
 from engine.definition import Journey, Step
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.expressions import Duration, Term, Window
 from engine.localtime import next_opening, shift, zone
 from engine.matching import Evaluate, History, PastEvent, concerns, matches
 from engine.policy import Cap, Policy
+from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
 
@@ -39,7 +39,8 @@ class Customer:
 
     `events` holds the past events that the journey's conditions name (see `looks_at`).
     `subscribed` answers a (channel, topic) with what the customer said, or None if nothing.
-    `suppressed` says whether an address may not be written to.
+    `suppressed` says whether an address may not be written to. `read_phone` knows how phone
+    numbers are written.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Customer:
     messages: tuple[PastMessage, ...]
     subscribed: Callable[[str, str], bool | None]
     suppressed: Callable[[str, str], bool]
+    read_phone: ReadPhone = written_e164
 
 
 @dataclass(frozen=True)
@@ -218,12 +220,12 @@ def _by_channel(
     topic = occasion.journey.topic_of(occasion.step)
     if topic is not None and (refusal := _consent(customer, policy, channel, topic)):
         return _not(refusal)
-    address = address_of(customer.traits, channel)
-    if address is None:
+    found = reached(customer.traits, channel, customer.read_phone)
+    if found is None:
         return _not(Reason.NO_ADDRESS)
-    if customer.suppressed(channel, address):
+    if customer.suppressed(channel, found.address):
         return _not(Reason.SUPPRESSED)
-    if channel == "email" and not valid_email(address):
+    if not found.is_valid:
         return _not(Reason.INVALID_ADDRESS)
     if topic is not None:
         held = _quiet(occasion, policy, channel) or _capped(
@@ -231,15 +233,7 @@ def _by_channel(
         )
         if held is not None:
             return held
-    return Go(message=message, channel=channel, address=address, topic=topic)
-
-
-def address_of(traits: Mapping[str, Any], channel: str) -> str | None:
-    """Where the customer is reached by this channel, from the trait that names it."""
-    raw = traits.get({"email": "email", "sms": "phone", "post": "address"}.get(channel, channel))
-    if isinstance(raw, str):
-        return raw.strip() or None
-    return None
+    return Go(message=message, channel=channel, address=found.address, topic=topic)
 
 
 def _consent(customer: Customer, policy: Policy, channel: str, topic: str) -> Reason | None:

@@ -1,11 +1,13 @@
 """What is true for all journeys: `journeys/policy.yaml`, checked and frozen."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from engine.fields import DurationText, Share, WindowText
+from engine.postal import PostalAddress
 
 
 def _check_zone(value: str) -> str:
@@ -51,6 +53,35 @@ class Webhook(_Frozen):
     url: str = Field(pattern=r"^https?://")
 
 
+# E.164, a short code, up to 11 letters and digits, or a Twilio messaging service.
+_SMS_SENDER = r"^(\+[1-9][0-9]{6,14}|[A-Za-z0-9 ]{2,11}|MG[0-9a-f]{32})$"
+
+
+class LetterKind(StrEnum):
+    """What `card.html` is printed as."""
+
+    LETTER = "letter"
+    POSTCARD = "postcard"
+
+
+class PostPolicy(_Frozen):
+    """How printed messages go out: as what, and who is named as their sender."""
+
+    kind: LetterKind = LetterKind.LETTER
+    return_address: PostalAddress
+
+
+class SmsPolicy(_Frozen):
+    """How text messages go out, where that is not as their provider has it.
+
+    `stop_text` is put below every marketing message that does not have it already; by
+    language, where it is a mapping.
+    """
+
+    sender: str | None = Field(default=None, pattern=_SMS_SENDER, examples=["+33700000000"])
+    stop_text: dict[str, str] = {}
+
+
 class Policy(_Frozen):
     """Sender, topics, caps, quiet hours and defaults. See design.md, "A journey is data"."""
 
@@ -63,6 +94,8 @@ class Policy(_Frozen):
     quiet_hours: dict[str, WindowText] = {}
     holdout: Share = 0.0
     webhooks: dict[str, Webhook] = {}
+    sms: SmsPolicy = SmsPolicy()
+    post: PostPolicy | None = None
 
     @model_validator(mode="after")
     def _caps_name_topics(self) -> Self:

@@ -37,7 +37,7 @@ from store.tables import (
     Table,
 )
 
-# The traits by which channels reach somebody (`engine.gate.address_of`), to be known again by.
+# The traits by which channels reach somebody (`engine.reached.address_of`), to be known again by.
 _EMAIL, _PHONE = "email", "phone"
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from activities.desk import Desk
 from activities.providers.mailbox import MailboxProvider
-from activities.providers.outcome import Provider
+from activities.providers.outcome import Mail, Provider
 from activities.providers.resend import ResendProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
 from rendering.links import UnsubscribeLinks
@@ -25,7 +25,7 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
 
 def email_provider(
     settings: Settings, database: Database, journey_now: Callable[[], datetime]
-) -> Provider:
+) -> Provider[Mail]:
     """Who carries e-mail, as the settings say."""
     match settings.email_provider:
         case EmailProvider.MAILBOX:

@@ -1,4 +1,4 @@
-"""What a provider is given and what it may answer, the same for all.
+"""What a provider is given (a `Parcel`) and what it may answer, the same for all.
 
 Every failure is classified once, here at the border: certainly not sent (`NotTaken`, try
 again), certainly refused (`Refused`, settle), or nobody knows (`Ambiguous`). The tables are
@@ -7,7 +7,10 @@ in docs/providers.md.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+from engine.policy import LetterKind
+from engine.postal import PostalAddress
 
 # The whole of one hand-over, however many round trips: below the workflow's limit for an
 # attempt, so that we learn what happened ourselves.
@@ -30,6 +33,44 @@ class Mail:
 
 
 @dataclass(frozen=True)
+class Sms:
+    """A text message. `recipient` is E.164; without a `sender` it comes from the provider's own."""
+
+    key: str
+    sender: str | None
+    recipient: str
+    text: str
+    customer_id: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """Something to be printed: a page of HTML, of the size that its kind has."""
+
+    key: str
+    kind: LetterKind
+    sender: PostalAddress | None
+    recipient: PostalAddress
+    html: str
+    customer_id: str
+
+
+@dataclass(frozen=True)
+class HookCall:
+    """A call of the webhook `hook` of the policy: `body` is JSON, signed as it is."""
+
+    key: str
+    hook: str
+    url: str
+    body: bytes
+    transactional: bool
+    customer_id: str
+
+
+Parcel = Mail | Sms | Letter | HookCall
+
+
+@dataclass(frozen=True)
 class Accepted:
     """The provider has it and will deliver it."""
 
@@ -38,14 +79,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """The provider will never take this mail. `bad_address`: nor any other to that address."""
+    """The provider will never take this one. `bad_address`: nor any other to that address."""
 
     detail: str
     bad_address: bool = False
 
 
 class ProviderTrouble(Exception):  # noqa: N818 - told by name
-    """The mail was not accepted, and not refused either.
+    """It was not accepted, and not refused either.
 
     `what` says it in words that everyone may read; `detail` may quote the provider, who may
     quote the customer, so it stays in the store.
@@ -69,13 +110,20 @@ class Ambiguous(ProviderTrouble):
     """It may have been sent: the answer was lost on its way back."""
 
 
-class Provider(Protocol):
-    """One way to send mail."""
+_Carried = TypeVar("_Carried", bound=Parcel, contravariant=True)
+
+
+class Provider(Protocol[_Carried]):
+    """One way to hand over what it carries: mail, text messages, letters, or calls."""
 
     name: str
     # How long after the first attempt the provider still knows its key; None: it knows none.
     remembers_keys_for: timedelta | None
 
-    async def send(self, mail: Mail) -> Accepted | Refused:
-        """Hand the mail over, within LIMIT. Raises NotTaken or Ambiguous."""
+    async def send(self, parcel: _Carried, /) -> Accepted | Refused:
+        """Hand it over, within LIMIT. Raises NotTaken or Ambiguous."""
         ...
+
+
+# One among others: its channel says what it carries (`activities.packing`).
+AnyProvider = Provider[Any]

@@ -12,7 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.deliver import deliver
 from activities.desk import Attempt, Desk
-from activities.providers.outcome import Accepted, Mail, Provider, ProviderTrouble, Refused
+from activities.providers.outcome import (
+    Accepted,
+    AnyProvider,
+    Mail,
+    ProviderTrouble,
+    Refused,
+)
 from engine.definition import Journey
 from engine.enrollment import Delivery, Outcome
 from engine.keys import enrollment_id, message_key
@@ -206,7 +212,7 @@ class Office:
         """Publish other texts, another policy."""
         await publish(self.database, self.journey, rules or policy(), texts)
 
-    def with_provider(self, provider: Provider) -> "Office":
+    def with_provider(self, provider: AnyProvider) -> "Office":
         return replace(self, provider=provider)
 
 

@@ -26,7 +26,7 @@ MAIL = Mail(
 )
 
 
-async def outcome_of(provider: Provider) -> str:
+async def outcome_of(provider: Provider[Mail]) -> str:
     """As docs/providers.md words it. What is not settled must quote nobody's address."""
     try:
         answer = await provider.send(MAIL)

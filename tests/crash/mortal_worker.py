@@ -76,7 +76,7 @@ class Fate:
 class MortalProvider:
     """Dies before the provider has the mail, or after."""
 
-    def __init__(self, inner: Provider, fate: Fate, database: "MortalDatabase") -> None:
+    def __init__(self, inner: Provider[Mail], fate: Fate, database: "MortalDatabase") -> None:
         self.name = inner.name
         self.remembers_keys_for = inner.remembers_keys_for
         self._inner = inner
@@ -129,7 +129,7 @@ async def live(config: Config) -> None:
     await worker.run()
 
 
-def _provider(config: Config) -> Provider:
+def _provider(config: Config) -> Provider[Mail]:
     if config.provider == "smtp":
         return SmtpProvider(SmtpServer("127.0.0.1", config.provider_port, starttls=False))
     return ResendProvider("re_test", f"http://127.0.0.1:{config.provider_port}")

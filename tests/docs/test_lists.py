@@ -19,7 +19,8 @@ from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Ste
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
-from engine.policy import Cap, Policy, Sender, Topic, Webhook
+from engine.policy import Cap, Policy, PostPolicy, Sender, SmsPolicy, Topic, Webhook
+from engine.postal import PostalAddress
 from engine.reasons import Decision, Ending, Reason
 from rendering.conditions import _WORDS as CONDITION_WORDS
 from rendering.filters import FILTERS, TESTS
@@ -78,6 +79,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "Offers": Offer,
     "Policy keys": Policy,
     "Sender keys": Sender,
+    "Text message keys": SmsPolicy,
+    "Post keys": PostPolicy,
+    "Postal address keys": PostalAddress,
     "Topic keys": Topic,
     "Cap keys": Cap,
     "Webhook keys": Webhook,

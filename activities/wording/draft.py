@@ -1,25 +1,21 @@
-"""From a verdict to finished bytes: who it is from, what it says, its offer, its links.
+"""What every channel's wording begins with: who it is from, its offer, its links, its words.
 
-Everything random in a message (the coupon's code) is made here, once, before the claim;
-whatever is sent later is the claimed bytes.
+Each is made once a message, whichever channel it goes by; the channels' own files only put it
+into their form.
 """
 
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from activities.case import Case
 from activities.desk import Attempt, UnsubscribeUrl
-from activities.providers.outcome import Mail
-from engine.addresses import ascii_email
 from engine.gate import Go
-from engine.keys import message_id
 from engine.localtime import shift, zone
 from engine.policy import Sender
-from rendering.errors import MailRefused
-from rendering.mail import build_mail
-from rendering.messages import MessageContext, render_email
+from rendering.messages import MessageContext, MessageSource
 from rendering.senders import compile_sender
 from store.tables import Offer
 
@@ -30,57 +26,40 @@ _CODE_LENGTH = 8
 
 
 @dataclass(frozen=True)
-class Worded:
-    """A message ready to be claimed: the mail, the offer in it, the hash of its text."""
+class Draft:
+    """A message about to be worded. `leave` is the link by which to unsubscribe, if there is one.
 
-    mail: Mail
+    `at` is when it goes out, in journey time; `key` the message key.
+    """
+
+    case: Case
+    go: Go
+    key: str
+    at: datetime
+    source: MessageSource
+    sender: Sender
+    leave: str | None
     offer: Offer | None
-    content_hash: str
+    context: MessageContext
 
 
-def word(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Worded:
-    """Word the e-mail of a step. Raises RenderingError."""
+def begin(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Draft:
+    """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
     offer = _offer(case, attempt.key)
     leave = unsubscribe_url(case.customer.id, go.topic) if go.topic is not None else None
-    email = render_email(source, _context(case, sender, offer, leave))
-    ours = _envelope("sender", case.policy.sender.email).rpartition("@")[2]
-    raw = build_mail(
-        email,
-        sender_name=sender.name,
-        sender_email=sender.email,
-        recipient=go.address,
-        reply_to=sender.reply_to,
-        message_id=message_id(attempt.key, ours),
-        date=attempt.at,
-        headers={} if leave is None else _one_click(leave),
-    )
-    mail = Mail(
+    return Draft(
+        case=case,
+        go=go,
         key=attempt.key,
-        sender=_envelope("sender", sender.email),
-        recipient=_envelope("recipient", go.address),
-        subject=email.subject,
-        raw=raw,
-        customer_id=case.customer.id,
+        at=attempt.at,
+        source=source,
+        sender=sender,
+        leave=leave,
+        offer=offer,
+        context=_context(case, sender, offer, leave),
     )
-    return Worded(mail=mail, offer=offer, content_hash=source.content_hash)
-
-
-def _envelope(role: str, address: str) -> str:
-    """The address as SMTP takes it."""
-    ascii_address = ascii_email(address)
-    if ascii_address is None:  # not quoted: it may be a customer's
-        raise MailRefused(f"the {role}'s address is not one that mail can be sent to")
-    return ascii_address
-
-
-def _one_click(leave: str) -> dict[str, str]:
-    """RFC 8058, section 3.1."""
-    return {
-        "List-Unsubscribe": f"<{leave}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
 
 
 def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None) -> MessageContext:
