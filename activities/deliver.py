@@ -7,7 +7,7 @@ Rules for whoever edits this next:
    that claims; the one before it only says what to word.
 3. A row with `claimed_at` and no decision is ambiguous: a provider may have it. Without
    `claimed_at` it certainly has not, and the claim can be taken back.
-4. Before every further attempt exit, consent and grace are asked again.
+4. Before every further attempt exit, consent, stop buttons and grace are asked again.
 5. Business outcomes are answers. `Trouble` alone is raised, and only before the deadline.
 6. An ambiguous row is never left behind: whatever ends the delivery settles it.
 """
@@ -21,14 +21,14 @@ from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
 from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
 from activities.packing import pack
+from activities.permission import is_held_up, is_stopped, may_go, put_by
 from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.enrollment import NotBefore, Outcome, Over, Settled
-from engine.gate import Go, Verdict, decide, refusal
+from engine.gate import Go, Verdict, refusal
 from engine.matching import ConditionFailed
 from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
-from rendering.conditions import evaluate
 from rendering.errors import RenderingError
 from store import customers, enrollments, messages, offers
 from store.tables import Enrollment, EnrollmentState, Message
@@ -67,18 +67,18 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """Decide, word, claim, send: the first attempt, and any before there is a claim."""
     late = _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
     for _ in range(_MAX_WORDINGS):
-        verdict = _verdict(attempt, case, late)
+        verdict = _verdict(desk, attempt, case, late)
         worded = None
         if isinstance(verdict, Go):
             desk.provider(verdict.channel)  # or there is nobody to word it for
-            worded = word(case, verdict, attempt, desk.unsubscribe_url)
+            worded = word(case, verdict, attempt, desk.unsubscribe_url, desk.staging.label)
         async with desk.database.transaction() as session:
             fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
                 raise Trouble(Reason.PROVIDER_DOWN, "another attempt is under way")
-            again = _verdict(attempt, fresh, late)
+            again = _verdict(desk, attempt, fresh, late)
             if not isinstance(again, Go):
-                await settle.without_send(session, attempt, fresh, again)
+                await _leave(session, attempt, fresh, again)
                 return again
             if worded is None or again != verdict or not case.reads_like(fresh):
                 case = fresh
@@ -112,13 +112,15 @@ async def _give_up(
 ) -> Outcome | None:
     """Leave an ambiguous row to a person; None if it may be handed over once more."""
     stands = _stands(attempt, case)
+    theirs = row.intended_address or row.address
     assert row.channel is not None
-    assert row.address is not None
+    assert theirs is not None
     if (
         stands is None
         and not attempt.is_past_deadline
         and is_repeatable(desk, row, attempt.now)
-        and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
+        and not is_stopped(case, row)
+        and refusal(case.occasion, case.facts, case.policy, row.channel, theirs) is None
     ):
         take_up(row, desk, attempt.now)
         return None
@@ -131,7 +133,7 @@ async def _reconsider(
 ) -> Outcome | None:
     """Decide anew about a row that no provider has; None if it is handed over, or taken back."""
     late = Reason.PROVIDER_DOWN if attempt.is_past_deadline else None
-    verdict = _verdict(attempt, case, late)
+    verdict = _verdict(desk, attempt, case, late)
     match verdict:
         case Settled(reason=reason):
             return await settle.claimed(
@@ -143,8 +145,17 @@ async def _reconsider(
     await settle.withdraw(session, row)
     if isinstance(verdict, Go):
         return None
-    await settle.without_send(session, attempt, case, verdict)
+    await _leave(session, attempt, case, verdict)
     return verdict
+
+
+async def _leave(
+    session: AsyncSession, attempt: Attempt, case: Case, verdict: Settled | NotBefore | Over
+) -> None:
+    """The step is decided, or put off, without a message."""
+    await settle.without_send(session, attempt, case, verdict)
+    if is_held_up(verdict):
+        await put_by(session, attempt, case)
 
 
 async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
@@ -194,6 +205,7 @@ async def _claim(
         message=go.message,
         content_hash=worded.content_hash,
         address=packed.address,
+        intended_address=go.intended,
         sender=packed.sender,
         subject=packed.subject,
         body=packed.body,
@@ -210,7 +222,12 @@ async def _claim(
 
 
 def _is_what_was_claimed(go: Go, row: Message) -> bool:
-    return (go.channel, go.message, go.address) == (row.channel, row.message, row.address)
+    return (go.channel, go.message, go.address, go.intended) == (
+        row.channel,
+        row.message,
+        row.address,
+        row.intended_address,
+    )
 
 
 def _stands(attempt: Attempt, case: Case) -> Over | NotBefore | Settled | None:
@@ -236,23 +253,27 @@ def _unknown_here(order: DeliverOrder) -> Over:
     return Over(ending=Ending.CANCELLED, by="unknown to the store", at=order.delivery.at)
 
 
-def _verdict(attempt: Attempt, case: Case, late: Reason | None) -> Verdict | Over:
-    """What stands, else why it is too late, else what the gate says."""
+def _verdict(desk: Desk, attempt: Attempt, case: Case, late: Reason | None) -> Verdict | Over:
+    """What stands, else why it is too late, else what may become of it."""
     stands = _stands(attempt, case)
     if stands is not None:
         return stands
     if late is not None:
         return Settled(decision=Decision.NOT_SENT, reason=late)
-    return decide(case.occasion, case.facts, case.policy, evaluate)
+    return may_go(desk, case)
 
 
 def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
     """`expired`, unless it still could not go out: then that is what held it up."""
     try:
-        go = decide(case.occasion, case.facts, case.policy, evaluate)
-        if isinstance(go, Go):
-            desk.provider(go.channel)
-            word(case, go, attempt, desk.unsubscribe_url)
+        match may_go(desk, case):
+            case Go() as go:
+                desk.provider(go.channel)
+                word(case, go, attempt, desk.unsubscribe_url, desk.staging.label)
+            case Settled(reason=Reason.NOT_ALLOWED):
+                return Reason.NOT_ALLOWED
+            case Settled(reason=Reason.STOPPED) | NotBefore(reason=Reason.STOPPED):
+                return Reason.STOPPED
     except (ConditionFailed, RenderingError):
         return Reason.TEMPLATE_ERROR
     except Trouble as trouble:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from activities.providers.outcome import AnyProvider
+from activities.staging import PRODUCTION, Staging
 from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
@@ -36,6 +37,7 @@ class Desk:
     providers: Mapping[str, AnyProvider]
     unsubscribe_url: UnsubscribeUrl
     copies: int = _COPIES
+    staging: Staging = PRODUCTION
 
     def provider(self, channel: str) -> AnyProvider:
         """Who carries this channel. Raises Trouble if nobody does."""

@@ -96,7 +96,7 @@ class _Missing:
 
     @property
     def is_kept(self) -> bool:
-        """Nobody needs one that is archived and empty. Any other stays published, with its texts."""
+        """Nobody needs one that is archived and empty; any other stays, with its texts."""
         return self.open > 0 or not self.is_archived
 
     @property

@@ -32,11 +32,17 @@ class Worded:
     content_hash: str | None = None
 
 
-def word(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Worded:
-    """Word what a step sends or calls. Raises RenderingError."""
+def word(
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    unsubscribe_url: UnsubscribeUrl,
+    label: str | None = None,
+) -> Worded:
+    """Word what a step sends or calls; `label` comes before a subject. Raises RenderingError."""
     if case.step.call is not None:
         return Worded(call_of(case, go, attempt))
-    draft = begin(case, go, attempt, unsubscribe_url)
+    draft = begin(case, go, attempt, unsubscribe_url, label)
     return Worded(_worded(draft), draft.offer, draft.source.content_hash)
 
 

@@ -29,7 +29,8 @@ _CODE_LENGTH = 8
 class Draft:
     """A message about to be worded. `leave` is the link by which to unsubscribe, if there is one.
 
-    `at` is when it goes out, in journey time; `key` the message key.
+    `at` is when it goes out, in journey time; `key` the message key. `label` says in a subject
+    that the message is none of production's.
     """
 
     case: Case
@@ -41,9 +42,16 @@ class Draft:
     leave: str | None
     offer: Offer | None
     context: MessageContext
+    label: str | None = None
 
 
-def begin(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Draft:
+def begin(
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    unsubscribe_url: UnsubscribeUrl,
+    label: str | None = None,
+) -> Draft:
     """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
@@ -59,6 +67,7 @@ def begin(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl)
         leave=leave,
         offer=offer,
         context=_context(case, sender, offer, leave),
+        label=label,
     )
 
 
