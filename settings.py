@@ -7,6 +7,7 @@ unset, so `PARCOURS_SECRET_KEY=` in an `.env` file is a missing key and not a ke
 zero.
 """
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,15 @@ PREFIX = "PARCOURS_"
 # HMAC-SHA256 signs the links in messages; a key shorter than its 32-byte output weakens it
 # (RFC 2104, section 3). `openssl rand -hex 32` gives twice that many characters.
 SECRET_KEY_MIN_LENGTH = 32
+
+PRODUCTION = "production"
+
+# Coarse on purpose: they tell slips of the pen, not what a mail server would take.
+_EMAIL = re.compile(r"[^\s@,*]+@[^\s@,*]+")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_RECIPIENT = re.compile(
+    rf"{_EMAIL.pattern}|\*@[^\s@,*]+|{_PHONE.pattern}|[a-z0-9-]+(\.[a-z0-9-]+)+"
+)
 
 # Both are the drivers the store is written and tested with; the plain schemes would pick a
 # blocking driver and fail later, at the first query.
@@ -97,6 +107,33 @@ def _check_database_url(value: str) -> str:
     return value
 
 
+def _check_recipients(value: str) -> str:
+    for each in split_list(value):
+        if each != "post" and not _RECIPIENT.fullmatch(each):
+            raise ValueError(
+                f"`{each}` is none of these: an address, `*@example.com`, a phone number like "
+                "`+33612345678`, the name of a webhook's host, or `post` for letters"
+            )
+    return value
+
+
+def _check_redirect(value: str) -> str:
+    found = split_list(value)
+    emails = [each for each in found if _EMAIL.fullmatch(each)]
+    phones = [each for each in found if _PHONE.fullmatch(each)]
+    if not found or len(emails) > 1 or len(phones) > 1 or len(emails) + len(phones) < len(found):
+        raise ValueError(
+            f"`{value}` is not one e-mail address, or one and a phone number: write "
+            "`team@example.com` or `team@example.com,+33612345678`"
+        )
+    return value
+
+
+def split_list(text: str | None) -> tuple[str, ...]:
+    """The parts of a setting that lists several, with commas between them."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
 Seconds = Annotated[timedelta, BeforeValidator(_read_seconds), AfterValidator(_check_positive)]
 WebUrl = Annotated[str, AfterValidator(_check_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -154,7 +191,39 @@ class Settings(BaseSettings):
     # Only tests and proxies point it elsewhere.
     resend_base_url: WebUrl = "https://api.resend.com"
 
+    # Production by default: a deployment that forgets to say where it is works as it always
+    # has, and one that says it is elsewhere must say to whom its messages may go.
+    environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)] = PRODUCTION
+    allowed_recipients: Annotated[str, AfterValidator(_check_recipients)] | None = None
+    redirect_all_to: Annotated[str, AfterValidator(_check_redirect)] | None = None
+    subject_label: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
+        None
+    )
+
     log_format: LogFormat = LogFormat.CONSOLE
+
+    @model_validator(mode="after")
+    def _check_environment(self) -> Self:
+        """Customers must neither miss their messages in production nor get them from elsewhere."""
+        if self.environment == PRODUCTION:
+            for field in ("allowed_recipients", "redirect_all_to", "subject_label"):
+                if getattr(self, field) is not None:
+                    raise ValueError(
+                        f"{variable(field)} is set, and {variable('environment')} is "
+                        f"`{PRODUCTION}`, where everybody gets their own messages as they are: "
+                        f"unset it, or say where this is, as in {variable('environment')}=staging"
+                    )
+        elif (
+            self.email_provider is not EmailProvider.MAILBOX
+            and self.allowed_recipients is None
+            and self.redirect_all_to is None
+        ):
+            raise ValueError(
+                f"{variable('environment')}={self.environment} with "
+                f"{variable('email_provider')}={self.email_provider} would write to real "
+                f"customers: set {variable('allowed_recipients')} or {variable('redirect_all_to')}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_email_provider(self) -> Self:

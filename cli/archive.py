@@ -31,9 +31,7 @@ def archive(
     ] = "finish",
     rate: Annotated[
         float,
-        typer.Option(
-            metavar="N", help="With `exit`: how many Temporal hears of a second."
-        ),
+        typer.Option(metavar="N", help="With `exit`: how many Temporal hears of a second."),
     ] = 20.0,
 ) -> None:
     """Let nobody enter a journey any more, whether or not it is still in the folder."""

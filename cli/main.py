@@ -29,6 +29,7 @@ from cli import (
     keys,
     outbox,
     publish,
+    send_test,
     simulate,
     stop,
     worker,
@@ -49,6 +50,7 @@ app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)
+app.command("send-test")(send_test.send_test)
 app.command("api")(api.api)
 app.command("worker")(worker.worker)
 app.command("enroll")(enroll.enroll)

@@ -8,8 +8,9 @@ from activities.providers.mailbox import MailboxProvider
 from activities.providers.outcome import Mail, Provider
 from activities.providers.resend import ResendProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
+from activities.staging import Staging
 from rendering.links import UnsubscribeLinks
-from settings import EmailProvider, Settings, SmtpTls
+from settings import PRODUCTION, EmailProvider, Settings, SmtpTls, split_list
 from store.database import Database
 
 
@@ -20,6 +21,20 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
         database=database,
         providers={"email": email_provider(settings, database, journey_now)},
         unsubscribe_url=links.url,
+        staging=staging_of(settings),
+    )
+
+
+def staging_of(settings: Settings) -> Staging:
+    """To whom messages go, as the settings say."""
+    if settings.environment == PRODUCTION:
+        return Staging()
+    instead = split_list(settings.redirect_all_to)
+    return Staging(
+        allowed=split_list(settings.allowed_recipients),
+        redirect_email=next((each for each in instead if "@" in each), None),
+        redirect_phone=next((each for each in instead if "@" not in each), None),
+        label=settings.subject_label or f"[{settings.environment}]",
     )
 
 
