@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "PARCOURS_"
 
@@ -77,6 +77,13 @@ def _read_seconds(value: object) -> object:
             return timedelta(seconds=float(value))
         except (ValueError, OverflowError):
             raise ValueError(f"`{value}` is not a number of seconds: write `30`") from None
+    return value
+
+
+def _split(value: object) -> object:
+    """A list as the environment writes it: with commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
 
@@ -137,6 +144,7 @@ def split_list(text: str | None) -> tuple[str, ...]:
 Seconds = Annotated[timedelta, BeforeValidator(_read_seconds), AfterValidator(_check_positive)]
 WebUrl = Annotated[str, AfterValidator(_check_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+SecretKey = Annotated[SecretStr, Field(min_length=SECRET_KEY_MIN_LENGTH)]
 EventsPerSecond = Annotated[int, Field(ge=0)]
 
 
@@ -177,8 +185,10 @@ class Settings(BaseSettings):
     rate_limit: EventsPerSecond = 1_000
 
     # Signs the links in messages. No default: a known key lets anyone unsubscribe anyone.
-    # The same on every process, and changing it breaks the links in mail already sent.
-    secret_key: Annotated[SecretStr, Field(min_length=SECRET_KEY_MIN_LENGTH)]
+    # The same on every process. To change it, move the old one to the previous keys: it signs
+    # no more, but the links in mail already sent are still believed.
+    secret_key: SecretKey
+    previous_secret_keys: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split)] = ()
 
     email_provider: EmailProvider = EmailProvider.MAILBOX
     smtp_host: str | None = None
@@ -237,6 +247,12 @@ class Settings(BaseSettings):
                 f"set both {variable('smtp_username')} and {variable('smtp_password')}, or neither"
             )
         return self
+
+    @property
+    def link_keys(self) -> list[str]:
+        """The key that signs links, then those that did before and are still believed."""
+        keys = (self.secret_key, *self.previous_secret_keys)
+        return [key.get_secret_value() for key in keys]
 
 
 def variable(field: str) -> str:

@@ -23,7 +23,7 @@ from benchmarks.ratios import Ratio, ratio_of
 from benchmarks.servers import postgres_server, temporal_server
 from benchmarks.trial import Trial, fast_trial, folder, traits
 from engine.clock import journey_time
-from rendering.links import UnsubscribeLinks
+from rendering.links import Links, Unsubscribe
 from store import journeys
 from store.database import Database
 from store.inserting import insert_new
@@ -84,8 +84,9 @@ async def _delivering(
     try:
         await _stock(database, trial, ids)
         mailbox = MailboxProvider(database, lambda: journey_time(trial.clock, datetime.now(UTC)))
-        links = UnsubscribeLinks("http://127.0.0.1:8080", "a key of thirty-two characters .")
-        activities = Activities(Desk(database, {"email": mailbox}, links.url))
+        links = Links("http://127.0.0.1:8080", ["a key of thirty-two characters ."])
+        leave = lambda customer, topic: links.url(Unsubscribe(customer, topic))  # noqa: E731
+        activities = Activities(Desk(database, {"email": mailbox}, leave))
         async with ours(
             client, trial, name, activities.deliver, activities.record, iter(ids)
         ) as contender:

@@ -40,7 +40,8 @@ def send_test(
         ),
     ],
     to: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="An e-mail address, or a number like +33612345678.")
+        str,
+        typer.Option(metavar="ADDRESS", help="An e-mail address, or a number: +33612345678."),
     ],
     customer: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A JSON file with the customer's traits.")
@@ -123,9 +124,7 @@ async def _trial(
     )
 
 
-async def _send(
-    settings: Settings, database: Database, trial: Trial, channel: str, to: str
-) -> str:
+async def _send(settings: Settings, database: Database, trial: Trial, channel: str, to: str) -> str:
     """Word it, hand it over, note it. Raises what the person can read."""
     from activities.desk import Trouble
     from activities.providers.outcome import ProviderTrouble, Refused
@@ -218,14 +217,15 @@ def _sample(journey: LoadedJourney) -> tuple[Mapping[str, Any], Mapping[str, Any
 async def _known(database: Database, customer_id: str) -> tuple[str, Mapping[str, Any]]:
     """The customer whom this id means, with their traits. Raises WrongInputError."""
     from cli.errors import WrongInputError
-    from store import companies, customers
     from engine.company import known_traits
+    from store import companies, customers
 
     async with database.reading() as session:
         row = await customers.known(session, customer_id)
         if row is None or row.erased_at is not None:
             raise WrongInputError(f"--customer-id: there is no customer `{customer_id}`")
-        company = await companies.get(session, row.company_id) if row.company_id else None
+        mine = [row.company_id] if row.company_id is not None else []
+        company = (await companies.get_many(session, mine)).get(row.company_id or "")
         return row.id, known_traits(
             row.traits, row.company_id, None if company is None else company.traits
         )

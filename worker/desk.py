@@ -9,18 +9,18 @@ from activities.providers.outcome import Mail, Provider
 from activities.providers.resend import ResendProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
 from activities.staging import Staging
-from rendering.links import UnsubscribeLinks
+from rendering.links import Links, Unsubscribe
 from settings import PRODUCTION, EmailProvider, Settings, SmtpTls, split_list
 from store.database import Database
 
 
 def build_desk(settings: Settings, database: Database, journey_now: Callable[[], datetime]) -> Desk:
     """The desk of one worker. `journey_now` dates what the mailbox captures."""
-    links = UnsubscribeLinks(settings.public_url, settings.secret_key.get_secret_value())
+    links = Links(settings.public_url, settings.link_keys)
     return Desk(
         database=database,
         providers={"email": email_provider(settings, database, journey_now)},
-        unsubscribe_url=links.url,
+        unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
         staging=staging_of(settings),
     )
 

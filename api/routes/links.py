@@ -21,7 +21,7 @@ from api.showing import page
 from api.taking import Said
 from api.words import UnsubscribeWords, unsubscribe_words
 from engine.calls import ChangeConsent
-from rendering.links import BadLinkError, Unsubscribe, UnsubscribeLinks
+from rendering.links import BadLinkError, Links, Unsubscribe
 from store import customers, journeys
 from store.tables import Customer
 
@@ -89,9 +89,9 @@ async def _withdraw(services: Services, what: Unsubscribe, topic: str | None, sa
 
 
 async def _opened(services: Services, token: str) -> _Link | None:
-    secret = services.settings.secret_key.get_secret_value()
+    settings = services.settings
     try:
-        what = UnsubscribeLinks(services.settings.public_url, secret).read(token)
+        what = Links(settings.public_url, settings.link_keys).unsubscribe(token)
     except BadLinkError:
         return None
     async with services.database.reading() as session:

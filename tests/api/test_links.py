@@ -6,12 +6,12 @@ import httpx
 import pytest
 
 from api.services import Services
-from rendering.links import UnsubscribeLinks
+from rendering.links import Links, Unsubscribe
 from store import consents
 from store.tables import Consent, ConsentState
 from tests.api.given import SECRET, identify, publish, take
 
-LINKS = UnsubscribeLinks("http://parcours.test", SECRET)
+LINKS = Links("http://parcours.test", [SECRET])
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
@@ -31,7 +31,7 @@ async def said(services: Services, customer: str = "c1") -> list[Consent]:
 async def test_a_scanner_that_fetches_the_link_changes_nothing(
     anyone: httpx.AsyncClient, known: Services, method: str
 ) -> None:
-    answer = await anyone.request(method, LINKS.url("c1", "onboarding"))
+    answer = await anyone.request(method, LINKS.url(Unsubscribe("c1", "onboarding")))
     assert answer.status_code == 200
     assert await said(known) == []
 
@@ -39,7 +39,7 @@ async def test_a_scanner_that_fetches_the_link_changes_nothing(
 async def test_the_page_asks_with_the_topics_title_and_a_button(
     anyone: httpx.AsyncClient, known: Services
 ) -> None:
-    answer = await anyone.get(LINKS.url("c1", "onboarding"))
+    answer = await anyone.get(LINKS.url(Unsubscribe("c1", "onboarding")))
     assert "Getting started" in answer.text
     assert 'method="post"' in answer.text
     assert "script" not in answer.text
@@ -49,7 +49,7 @@ async def test_the_page_asks_with_the_topics_title_and_a_button(
 async def test_one_click_unsubscribes_at_once_without_key_cookie_or_redirect(
     anyone: httpx.AsyncClient, known: Services
 ) -> None:
-    answer = await anyone.post(LINKS.url("c1", "onboarding"), data=ONE_CLICK)
+    answer = await anyone.post(LINKS.url(Unsubscribe("c1", "onboarding")), data=ONE_CLICK)
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
     (row,) = await said(known)
@@ -61,7 +61,7 @@ async def test_one_click_may_come_as_a_multipart_form(
     anyone: httpx.AsyncClient, known: Services
 ) -> None:
     form = {"List-Unsubscribe": (None, "One-Click")}
-    answer = await anyone.post(LINKS.url("c1", "onboarding"), files=form)
+    answer = await anyone.post(LINKS.url(Unsubscribe("c1", "onboarding")), files=form)
     assert answer.status_code == 200
     assert len(await said(known)) == 1
 
@@ -69,14 +69,14 @@ async def test_one_click_may_come_as_a_multipart_form(
 async def test_the_button_keeps_the_words_that_were_read(
     anyone: httpx.AsyncClient, known: Services
 ) -> None:
-    answer = await anyone.post(LINKS.url("c1", "onboarding"))
+    answer = await anyone.post(LINKS.url(Unsubscribe("c1", "onboarding")))
     assert "no more messages about “Getting started”" in answer.text
     (row,) = await said(known)
     assert (row.source, row.wording) == ("link", "Unsubscribe from “Getting started”")
 
 
 async def test_everything_can_be_left_as_well(anyone: httpx.AsyncClient, known: Services) -> None:
-    await anyone.post(LINKS.url("c1", "onboarding"), data={"all": "yes"})
+    await anyone.post(LINKS.url(Unsubscribe("c1", "onboarding")), data={"all": "yes"})
     (row,) = await said(known)
     assert row.topic is None
 
@@ -91,7 +91,7 @@ async def test_the_page_speaks_the_customers_language(
     else:
         call = replace(call, locale="fr_FR")
     await take(known, call)
-    answer = await anyone.get(LINKS.url("c2", "onboarding"))
+    answer = await anyone.get(LINKS.url(Unsubscribe("c2", "onboarding")))
     assert '<html lang="fr">' in answer.text
     assert "Me désabonner" in answer.text
 
@@ -100,8 +100,8 @@ async def test_the_page_speaks_the_customers_language(
 async def test_a_link_that_was_not_made_here_does_nothing(
     anyone: httpx.AsyncClient, known: Services, method: str
 ) -> None:
-    strange = UnsubscribeLinks("http://parcours.test", "y" * 32).url("c1", "onboarding")
-    altered = LINKS.url("c1", "onboarding")[:-1]
+    strange = Links("http://parcours.test", ["y" * 32]).url(Unsubscribe("c1", "onboarding"))
+    altered = LINKS.url(Unsubscribe("c1", "onboarding"))[:-1]
     for url in (strange, altered, "http://parcours.test/u/rubbish"):
         assert (await anyone.request(method, url)).status_code == 404
     assert await said(known) == []
@@ -110,6 +110,6 @@ async def test_a_link_that_was_not_made_here_does_nothing(
 async def test_an_erased_customer_is_told_the_same_and_not_made_anew(
     anyone: httpx.AsyncClient, known: Services
 ) -> None:
-    answer = await anyone.post(LINKS.url("c9", "onboarding"), data=ONE_CLICK)
+    answer = await anyone.post(LINKS.url(Unsubscribe("c9", "onboarding")), data=ONE_CLICK)
     assert answer.status_code == 200
     assert await said(known, "c9") == []

@@ -131,7 +131,7 @@ def test_the_example_says_each_default_that_settings_has() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     unsaid = []
     for field, info in Settings.model_fields.items():
-        if info.is_required() or info.default is None:
+        if info.is_required() or info.default in (None, ()):
             continue
         comment = text.partition(f"\n{variable(field)}=")[0].rpartition("=")[2].partition("\n")[2]
         if shown(info.default) not in comment:

@@ -244,7 +244,7 @@ def wrong_settings(told: Page) -> list[str]:
     said = {words(row[0])[0]: row[1] for row in told.table("Settings", "variable")}
     for name, field in Settings.model_fields.items():
         default = field.get_default()
-        if field.is_required() or default is None:
+        if field.is_required() or default in (None, ()):
             text = "none"
         elif hasattr(default, "total_seconds"):
             text = f"`{default.total_seconds():g}`"

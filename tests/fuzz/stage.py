@@ -20,7 +20,7 @@ from api.scopes import ALL_SCOPES, Scope
 from api.services import Services
 from engine.calls import Call
 from engine.reasons import Decision, Reason
-from rendering.links import UnsubscribeLinks
+from rendering.links import Links, Unsubscribe
 from store import messages
 from store.database import Database
 from store.tables import Enrollment
@@ -95,8 +95,8 @@ class Stage:
             )
             found = await session.scalars(select(Enrollment).order_by(Enrollment.id))
             self.enrollment_ids = [each.id for each in found]
-        links = UnsubscribeLinks(self.services.settings.public_url, SECRET)
-        self.token = links.url("c1", "onboarding").rpartition("/")[2]
+        links = Links(self.services.settings.public_url, [SECRET])
+        self.token = links.token(Unsubscribe("c1", "onboarding"))
 
 
 @contextmanager
