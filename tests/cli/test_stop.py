@@ -1,5 +1,6 @@
 """`parcours stop`, `start`, `stops`, `archive`: as the API does, on the store itself."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,14 @@ import pytest
 from store import archives, stops
 from store.database import Database
 from store.tables import Archive, ArchivedInside, Stop
-from tests.cli.running import Ran, parcours
+from tests.cli.running import Ran, parcours_here
 from tests.cli.test_enrollments import url
 
 __all__ = ["url"]
 
 
 def run(url: str, *arguments: str | Path) -> Ran:
-    return parcours(*arguments, PARCOURS_DATABASE_URL=url)
+    return parcours_here(*arguments, PARCOURS_DATABASE_URL=url)
 
 
 async def buttons(url: str) -> list[Stop]:
@@ -33,7 +34,7 @@ async def archived(url: str) -> list[Archive]:
     return found
 
 
-async def test_a_step_is_stopped_listed_and_started(url: str) -> None:
+def test_a_step_is_stopped_listed_and_started(url: str) -> None:
     what = ("step", "trial-onboarding", "tip")
     ran = run(url, "stop", *what, "--why", "a wrong price")
     assert (ran.code, "nothing of it goes out from now on" in ran.out) == (0, True)
@@ -43,7 +44,7 @@ async def test_a_step_is_stopped_listed_and_started(url: str) -> None:
     assert "in force" in listed
     ran = run(url, "start", *what, "--rate", "5")
     assert (ran.code, ran.out) == (0, "step tip of trial-onboarding goes on\n")
-    (row,) = await buttons(url)
+    (row,) = asyncio.run(buttons(url))
     assert (row.actor, row.lifted_by) == ("cli", "cli")
     assert "was not stopped" in run(url, "start", *what).err
 
@@ -58,7 +59,7 @@ async def test_a_step_is_stopped_listed_and_started(url: str) -> None:
         (("channel", "mail"), "there is no channel `mail`; there are `email`"),
     ],
 )
-async def test_a_slip_of_the_pen_stops_nothing(
+def test_a_slip_of_the_pen_stops_nothing(
     url: str,
     what: tuple[str, ...],
     told: str,
@@ -66,15 +67,15 @@ async def test_a_slip_of_the_pen_stops_nothing(
     ran = run(url, "stop", *what)
     assert (ran.code, ran.out) == (2, "")
     assert told in ran.err
-    assert await buttons(url) == []
+    assert asyncio.run(buttons(url)) == []
 
 
-async def test_archiving_says_who_is_inside_and_exit_ends_them(url: str) -> None:
+def test_archiving_says_who_is_inside_and_exit_ends_them(url: str) -> None:
     ran = run(url, "archive", "trial-onboarding")
     assert (ran.code, "1 inside go on; `--inside exit` ends them" in ran.out) == (0, True)
     ran = run(url, "archive", "trial-onboarding", "--inside", "exit")
     assert "1 inside have exited" in ran.out
-    (row,) = await archived(url)
+    (row,) = asyncio.run(archived(url))
     assert row.inside is ArchivedInside.EXIT
     assert "exited" in run(url, "enrollments", "show", "trial-onboarding:ada").out
     assert run(url, "unarchive", "trial-onboarding").out == "trial-onboarding enrolls again\n"

@@ -29,6 +29,8 @@ async def test_a_stopped_step_waits_visibly_and_a_retry_brings_it_up_at_once() -
         (row,) = [r for r in (await handle.query("progress"))["steps"] if r["step"] == "thanks"]
         assert (row["state"], row["reason"]) == ("due", "stopped")
         await handle.signal("retry", {"step": "thanks"})  # nobody has lifted it: it waits on
+        await env.sleep(timedelta(minutes=1))
+        assert stage.steps == ["thanks", "thanks"]
         stopped.clear()
         told: tuple[Any, ...] = ("thanks", {"step": "gone"}, {"of": "nothing"}, None, 7)
         for argument in told:  # the bare word counts, all else is harmless
