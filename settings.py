@@ -172,6 +172,8 @@ class Settings(BaseSettings):
     graceful_shutdown: Seconds = timedelta(seconds=30)
 
     journeys_dir: Path = Path("journeys")
+    # The browser that `parcours preview` takes its pictures by; without it, one on the PATH.
+    chromium: Path | None = None
 
     # What links in messages begin with, and where pages send their events: the address by
     # which readers reach the API.
@@ -201,6 +203,17 @@ class Settings(BaseSettings):
     # Only tests and proxies point it elsewhere.
     resend_base_url: WebUrl = "https://api.resend.com"
 
+    # What providers' reports are known by; without it, nobody may report for that provider.
+    # `user:password`, as they stand in the address that Postmark is given.
+    postmark_callback_credentials: SecretStr | None = None
+    # Of SendGrid's signed Event Webhook: public, and shown in its settings.
+    sendgrid_callback_key: str | None = None
+    # ARNs of the SNS topics by which SES reports.
+    ses_callback_topics: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    resend_callback_secret: SecretStr | None = None
+    # Also signs what Twilio reports.
+    twilio_auth_token: SecretStr | None = None
+    lob_callback_secret: SecretStr | None = None
     # Production by default: a deployment that forgets to say where it is works as it always
     # has, and one that says it is elsewhere must say to whom its messages may go.
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)] = PRODUCTION

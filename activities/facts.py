@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities import places
 from engine import gate, matching
 from engine.expressions import Term
 from engine.localtime import OutOfRange, shift, zone
+from engine.places import Whereabouts
 from engine.policy import Policy
 from engine.reached import reached, written_e164
 from rendering.conditions import compile_condition, evaluate
@@ -53,6 +55,7 @@ async def customer_facts(
         messages=await _past_messages(session, occasion, rows, policy),
         subscribed=subscribed,
         suppressed=lambda channel, address: (channel, address) in bad,
+        where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
 
 

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.callbacks.sns import Sns
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError, CallsRefusedError, ErasedError, kind_of
 from api.intake import Intake
@@ -22,6 +23,7 @@ from api.pruning import pruning
 from api.request_limits import RequestLimits
 from api.routes import (
     browser,
+    callbacks,
     customers,
     enrollments,
     event_pages,
@@ -70,6 +72,7 @@ _GROUPS = (
     health,
     metrics,
     links,
+    callbacks,
     pages,
     event_pages,
 )
@@ -97,6 +100,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestLimits)
     app.state.services = services
     app.state.intake = Intake(services)
+    app.state.sns = Sns(frozenset(services.settings.ses_callback_topics))
     app.state.dispatcher_state = runner.state
     app.add_middleware(browser.OpenToBrowsers)
     app.add_middleware(Timing, metrics=services.metrics)

@@ -111,7 +111,7 @@ ERROR: dict[str, Any] = {
 
 _REFUSALS = {
     400: "It can't be accepted as it is.",
-    401: "No valid key.",
+    401: "No valid key, or signature.",
     403: "The key is not for this.",
     404: "There is no such thing.",
     408: "The body did not arrive within 30 s.",
@@ -195,6 +195,25 @@ LINK_BODY: dict[str, Any] = {
                 }
             }
         }
+    }
+}
+
+
+# What providers send: theirs to describe, and read after its signature.
+CALLBACK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": ["object", "array"]}}},
+    }
+}
+CALLBACK_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": {"MessageSid": {"type": "string"}}}
+            }
+        },
     }
 }
 

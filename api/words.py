@@ -1,7 +1,7 @@
 """What the API says to people in words: reasons as sentences, and the unsubscribe page.
 
-The one surprising fact: the unsubscribe page is for customers, so it speaks their language;
-everything else is for the team, and speaks English.
+The one surprising fact: the unsubscribe page and answers to text messages are for customers,
+so they speak their language; everything else is for the team, and speaks English.
 """
 
 from dataclasses import dataclass
@@ -70,13 +70,48 @@ _FRENCH = UnsubscribeWords(
 _LANGUAGES = {words.language: words for words in (_ENGLISH, _FRENCH)}
 
 
+@dataclass(frozen=True)
+class ReplyWords:
+    """What is answered to STOP, START and HELP; `{name}` is the sender, `{reach}` its address."""
+
+    stopped: str
+    started: str
+    help: str
+
+
+_REPLIES = {
+    "en": ReplyWords(
+        stopped="{name}: you get no more text messages from us. Reply START to get them again.",
+        started="{name}: you will get our text messages again. Reply STOP to get no more.",
+        help="{name}: reply STOP to get no more text messages. You reach us at {reach}.",
+    ),
+    "fr": ReplyWords(
+        stopped="{name} : vous ne recevrez plus de SMS de notre part. Pour en recevoir à "
+        "nouveau, répondez START.",
+        started="{name} : vous recevrez à nouveau nos SMS. Pour ne plus en recevoir, "
+        "répondez STOP.",
+        help="{name} : répondez STOP pour ne plus recevoir de SMS. Pour nous joindre : {reach}.",
+    ),
+}
+
+
 def unsubscribe_words(customer: Customer | None, default: str | None) -> UnsubscribeWords:
-    """In the customer's language: their `locale` trait, else what their app said, else ours."""
+    """In the customer's language, as far as we speak it."""
+    return _LANGUAGES[_language(customer, default)]
+
+
+def reply_words(customer: Customer | None, default: str | None) -> ReplyWords:
+    """In the customer's language, as far as we speak it."""
+    return _REPLIES[_language(customer, default)]
+
+
+def _language(customer: Customer | None, default: str | None) -> str:
+    """That of their `locale` trait, else what their app said, else ours."""
     trait = customer.traits.get("locale") if customer is not None else None
     context = customer.context_locale if customer is not None else None
     for locale in (trait, context, default):
         if isinstance(locale, str) and locale:
             language = locale.replace("_", "-").partition("-")[0].lower()
             if language in _LANGUAGES:
-                return _LANGUAGES[language]
-    return _ENGLISH
+                return language
+    return _ENGLISH.language

@@ -36,16 +36,18 @@ _EXAMPLES = {
     "transactional": "true", "holdout": "10%", "key": "cart_id", "weight": "2", "percent": "20",
     "amount": "15", "offer": "{percent: 20, valid: 5 days}", "from": "customer.representative",
     "value": "total", "url": "https://example.com/hook", "subscribed": "true",
-    "timezone": "Europe/Paris", "locale": "en", "postal_address": "1 High Street, Paris",
+    "timezone": "Europe/Paris", "locale": "en", "currency": "EUR",
+    "postal_address": "1 High Street, Paris",
     "sender": "{name: Ada, email: ada@example.com}", "email": "hello@example.com",
     "name": "Ada", "reply_to": "help@example.com", "quiet_hours": "{sms: 21:00-08:00}",
     "caps": "[{max: 3, per: 7 days}]", "topics": "{news: {title: News, subscribed: true}}",
-    "webhooks": "{crm: {url: https://example.com/hook}}",
     "sms": "{stop_text: {en: Reply STOP to end}}", "stop_text": "{en: Reply STOP to end}",
     "post": "{return_address: {name: Ada, street: 1 High Street, city: Lyon, country: FR}}",
     "return_address": "{name: Ada, street: 1 High Street, city: Lyon, country: FR}",
     "kind": "letter", "street": "1 High Street", "city": "Lyon", "region": "CA",
     "postcode": "69005", "country": "FR",
+    "webhooks": "{crm: {url: https://example.com/hook}}", "hours": "22:00-08:00",
+    "holidays": "true",
 }  # fmt: skip
 
 _EXPECTED = {

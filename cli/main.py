@@ -28,6 +28,7 @@ from cli import (
     importing,
     keys,
     outbox,
+    preview,
     publish,
     send_test,
     simulate,
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command("dev")(dev.dev)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("preview")(preview.preview)
 app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)
 app.command("send-test")(send_test.send_test)

@@ -7,6 +7,7 @@ whether that works hangs on the style sheet and not on the customer.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from engine.definition import Step
@@ -15,12 +16,19 @@ from engine.localtime import shift, zone
 from engine.matching import ConditionFailed
 from engine.policy import Policy
 from rendering.errors import TemplateError
-from rendering.messages import MessageContext, MessageSource, render_email, render_text
-from rendering.senders import compile_sender
+from rendering.messages import (
+    MessageContext,
+    MessageSource,
+    render_email,
+    render_text,
+    spoken_policy,
+    spoken_sender,
+)
+from rendering.senders import find_sender
 from rendering.sources import HTML, SUBJECT, TEXT
 
 _SAMPLE_CODE = "SAMPLE42"
-_SAMPLE_LINK = "https://parcours.example/u/sample"
+_SAMPLE_SITE = "https://parcours.example"
 
 
 class SampleWording:
@@ -62,38 +70,36 @@ class SampleWording:
             start_event=occasion.start_event,
             journey=occasion.journey.journey,
             step=step.id,
-            sender=self._sender(step, customer, occasion),
-            policy={"postal_address": policy.postal_address},
-            links={"unsubscribe": _SAMPLE_LINK if go.topic is not None else None,
-                   "preferences": None},
+            sender=spoken_sender(
+                find_sender(step.sender, customer.traits, occasion.event, policy.sender)
+            ),
+            policy=spoken_policy(policy),
+            links=sample_links(go.topic),
             now=occasion.delivery.at,
-            offer=_offer(occasion),
+            offer=sample_offer(step, occasion.delivery.at, occasion.delivery.zone),
             locale=said if isinstance(said, str) else policy.locale,
             default_locale=policy.locale,
             timezone=occasion.delivery.zone,
-        )  # fmt: skip
-
-    def _sender(
-        self, step: Step, customer: Customer, occasion: Occasion
-    ) -> Mapping[str, str | None]:
-        usual = self._policy.sender
-        named = None
-        if step.sender is not None:
-            named = compile_sender(step.sender).find(customer.traits, occasion.event)
-        if named is None:
-            return {"name": usual.name, "email": usual.email, "reply_to": usual.reply_to}
-        return {"name": named.name or usual.name, "email": named.email, "reply_to": None}
+        )
 
 
-def _offer(occasion: Occasion) -> Mapping[str, Any] | None:
-    terms = occasion.step.offer
+def sample_links(topic: str | None) -> Mapping[str, str | None]:
+    """Links that lead nowhere; a transactional message has none."""
+    if topic is None:
+        return {"unsubscribe": None, "preferences": None}
+    return {"unsubscribe": f"{_SAMPLE_SITE}/u/sample", "preferences": f"{_SAMPLE_SITE}/p/sample"}
+
+
+def sample_offer(step: Step, at: datetime, zone_name: str) -> Mapping[str, Any] | None:
+    """What the step offers, with a code that no till takes."""
+    terms = step.offer
     if terms is None:
         return None
-    tz = zone(occasion.delivery.zone)
-    assert tz is not None  # the machine computes in zones that exist
+    tz = zone(zone_name)
+    assert tz is not None  # whoever names it computes in zones that exist
     return {
         "code": _SAMPLE_CODE,
         "percent": None if terms.percent is None else float(terms.percent),
         "amount": None if terms.amount is None else float(terms.amount),
-        "expires_at": shift(occasion.delivery.at, terms.valid.terms, tz),
+        "expires_at": shift(at, terms.valid.terms, tz),
     }

@@ -73,6 +73,7 @@ def play(
     named: LoadedJourney, policy: Policy, calls: Sequence[Call], until: datetime | None
 ) -> list[Line]:
     """The lines of one journey, by the pure simulator."""
+    from activities import places
     from cli.sample_wording import SampleWording
     from engine.person import Stage
     from engine.simulator import simulate as played
@@ -85,6 +86,7 @@ def play(
         channels={name: {each: m.channels for each, m in named.messages.items()}},
         evaluate=evaluate,
         word=SampleWording({name: named.messages}, policy),
+        atlas=places,
     )
     return played(stage, calls, until)
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from engine.definition import Journey, Step
 from engine.enrollment import Delivery, NotBefore, Settled
-from engine.expressions import Duration, Term, Window
-from engine.localtime import next_opening, shift, zone
+from engine.expressions import Duration, Term
+from engine.localtime import shift, zone
 from engine.matching import Evaluate, History, PastEvent, concerns, matches
+from engine.places import Whereabouts
 from engine.policy import Cap, Policy
+from engine.quiet import loud_from
 from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
@@ -40,7 +42,7 @@ class Customer:
     `events` holds the past events that the journey's conditions name (see `looks_at`).
     `subscribed` answers a (channel, topic) with what the customer said, or None if nothing.
     `suppressed` says whether an address may not be written to. `read_phone` knows how phone
-    numbers are written.
+    numbers are written. `where` is None where only the zone of the delivery is known.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Customer:
     subscribed: Callable[[str, str], bool | None]
     suppressed: Callable[[str, str], bool]
     read_phone: ReadPhone = written_e164
+    where: Whereabouts | None = None
 
 
 @dataclass(frozen=True)
@@ -232,7 +235,7 @@ def _by_channel(
     if not found.is_valid:
         return _not(Reason.INVALID_ADDRESS)
     if topic is not None:
-        held = _quiet(occasion, policy, channel) or _capped(
+        held = _quiet(occasion, customer, policy, channel) or _capped(
             occasion, customer, policy, channel, topic
         )
         if held is not None:
@@ -248,17 +251,14 @@ def _consent(customer: Customer, policy: Policy, channel: str, topic: str) -> Re
     return None if known is not None and known.subscribed else Reason.NO_CONSENT
 
 
-def _quiet(occasion: Occasion, policy: Policy, channel: str) -> Settled | NotBefore | None:
-    quiet = policy.quiet_hours.get(channel)
-    if quiet is None:
+def _quiet(
+    occasion: Occasion, customer: Customer, policy: Policy, channel: str
+) -> Settled | NotBefore | None:
+    delivery = occasion.delivery
+    loud = loud_from(occasion.step, delivery, policy.quiet_hours.get(channel), customer.where)
+    if loud == delivery.at:
         return None
-    tz = zone(occasion.delivery.zone)
-    assert tz is not None
-    loud = Window(opens=quiet.closes, closes=quiet.opens)
-    opening = next_opening(occasion.delivery.at, tz, loud, None)
-    if opening <= occasion.delivery.at:
-        return None
-    return _later(occasion, opening, Reason.QUIET_HOURS)
+    return _not(Reason.QUIET_HOURS) if loud is None else _later(occasion, loud, Reason.QUIET_HOURS)
 
 
 def _capped(

@@ -29,6 +29,7 @@ from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
 from engine.matching import ConditionFailed, Evaluate, first_match, last_activity, past
+from engine.places import Atlas
 from engine.policy import Policy
 from engine.reasons import Decision, Ending, Reason
 from engine.routing import route_identify, route_track
@@ -40,13 +41,14 @@ Word = Callable[[Occasion, Customer, Go], None]
 
 @dataclass(frozen=True)
 class Stage:
-    """What is the same for all customers: journeys, policy, message channels, conditions."""
+    """What is the same for all customers: journeys, policy, channels, conditions, the atlas."""
 
     journeys: Mapping[str, Journey]
     policy: Policy
     channels: Mapping[str, Mapping[str, tuple[str, ...]]]  # journey → message folder → channels
     evaluate: Evaluate
     word: Word | None = None
+    atlas: Atlas | None = None
 
 
 @dataclass

@@ -99,7 +99,7 @@ class Player:
 
     def _person(self, name: str) -> Person:
         if name not in self._people:
-            world = World(name, self.stage.policy, self.stage.evaluate)
+            world = World(name, self.stage.policy, self.stage.evaluate, self.stage.atlas)
             self._people[name] = Person(self.stage, world, self.lines)
         return self._people[name]
 

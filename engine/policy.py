@@ -4,9 +4,18 @@ from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
-from engine.fields import DurationText, Share, WindowText
+from engine.expressions import parse_window
+from engine.fields import DaysText, DurationText, Share, WindowText
 from engine.postal import PostalAddress
 
 
@@ -45,6 +54,51 @@ class Cap(_Frozen):
     per: DurationText
     channel: str | None = None
     topic: str | None = None
+
+
+class QuietHours(_Frozen):
+    """When a channel leaves customers in peace, by their local time; each key adds to the others.
+
+    `days` and `holidays` are whole days. Transactional messages are not held.
+    """
+
+    hours: WindowText | None = Field(default=None, examples=["22:00-08:00"])
+    days: DaysText | None = Field(default=None, examples=["sun"])
+    holidays: bool = False
+
+    @model_validator(mode="after")
+    def _is_quiet_at_times(self) -> Self:
+        if self.hours is None and self.days is None and not self.holidays:
+            raise ValueError(f"says not when it is quiet: write for example `{_QUIET}`")
+        if self.days is not None and len(self.days.weekdays) == 7:
+            raise ValueError(
+                "a channel that is quiet on all days never sends: name fewer `days`, or take the "
+                "channel out of the journeys"
+            )
+        return self
+
+
+_QUIET = "{hours: 22:00-08:00, days: sun, holidays: true}"
+
+
+def _read_quiet(value: object) -> object:
+    """A window alone is quiet hours without quiet days."""
+    if isinstance(value, str):
+        return {"hours": parse_window(value)}
+    if not isinstance(value, dict | QuietHours):
+        raise ValueError(
+            f"expected a window such as `21:00-08:00`, or keys such as `{_QUIET}`, found `{value}`"
+        )
+    return value
+
+
+def _as_written(quiet: QuietHours) -> object:
+    if quiet.hours is not None and quiet.days is None and not quiet.holidays:
+        return str(quiet.hours)
+    return quiet.model_dump(mode="json", exclude_defaults=True)
+
+
+Quiet = Annotated[QuietHours, BeforeValidator(_read_quiet), PlainSerializer(_as_written)]
 
 
 class Webhook(_Frozen):
@@ -89,9 +143,10 @@ class Policy(_Frozen):
     postal_address: str = Field(min_length=1)
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
     locale: str = "en"
+    currency: str | None = None
     topics: dict[str, Topic] = Field(min_length=1)
     caps: tuple[Cap, ...] = ()
-    quiet_hours: dict[str, WindowText] = {}
+    quiet_hours: dict[str, Quiet] = {}
     holdout: Share = 0.0
     webhooks: dict[str, Webhook] = {}
     sms: SmsPolicy = SmsPolicy()

@@ -15,6 +15,7 @@ from engine.effects import Profile
 from engine.events import BuiltInEvent, is_reserved
 from engine.gate import Customer, PastMessage
 from engine.matching import Evaluate, PastEvent, last_activity
+from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
 from engine.routing import zone_of
 
@@ -50,6 +51,7 @@ class World:
     customer_id: str
     policy: Policy
     evaluate: Evaluate
+    atlas: Atlas | None = None
     own: Traits = field(default_factory=Traits)
     company_id: str | None = None
     company_at: datetime | None = None
@@ -160,6 +162,7 @@ class World:
             messages=tuple(self.messages),
             subscribed=self._subscribed,
             suppressed=lambda channel, address: False,
+            where=Whereabouts(traits, self.context_zone, self.policy.timezone, self.atlas),
         )
 
     def _subscribed(self, channel: str, topic: str) -> bool | None:

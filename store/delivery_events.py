@@ -1,11 +1,14 @@
 """What providers and readers did with messages: delivered, bounced, complained, opened, clicked."""
 
+from collections.abc import Collection
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from store.inserting import insert_new
-from store.tables import DeliveryEvent
+from store.tables import DeliveryEvent, Message
 
 
 async def record(session: AsyncSession, event: DeliveryEvent) -> bool:
@@ -23,11 +26,32 @@ async def of_message(session: AsyncSession, message_key: str) -> list[DeliveryEv
     return list(found)
 
 
+async def of_address(
+    session: AsyncSession, channel: str, address: str, kinds: Collection[str]
+) -> list[tuple[str, datetime]]:
+    """What of these kinds was told of messages to an address, with the provider's time."""
+    found = await session.execute(
+        select(col(DeliveryEvent.kind), col(DeliveryEvent.at))
+        .join(Message, col(Message.key) == col(DeliveryEvent.message_key))
+        .where(
+            col(DeliveryEvent.kind).in_(kinds),
+            col(Message.channel) == channel,
+            col(Message.address) == address,
+        )
+    )
+    return [(kind, at) for kind, at in found]
+
+
 async def messages_with(session: AsyncSession, customer_id: str, kind: str) -> frozenset[str]:
-    """The keys of the customer's messages of which this is known: those clicked, say."""
+    """The keys of the customer's messages of which this is known: those clicked, say.
+
+    What a machine did is not known of anybody.
+    """
     found = await session.scalars(
         select(col(DeliveryEvent.message_key)).where(
-            col(DeliveryEvent.customer_id) == customer_id, col(DeliveryEvent.kind) == kind
+            col(DeliveryEvent.customer_id) == customer_id,
+            col(DeliveryEvent.kind) == kind,
+            col(DeliveryEvent.is_machine).is_(False),
         )
     )
     return frozenset(found)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
 
+from engine.delivery_status import DeliveryStatus
 from engine.reasons import Decision, Reason
 from store.inserting import insert_new, sql_table
 from store.tables import Message
@@ -151,6 +152,24 @@ async def resolve_unknown(
         .returning(col(Message.id))
     )
     return resolved is not None
+
+
+async def set_status(session: AsyncSession, key: str, status: DeliveryStatus, at: datetime) -> None:
+    """Keep what its provider last told; the caller has seen that it moves forward."""
+    await session.execute(
+        update(Message).where(col(Message.key) == key).values(status=status, status_at=at)
+    )
+
+
+async def customers_at(session: AsyncSession, channel: str, address: str) -> list[str]:
+    """Those who were ever written to at this address, sorted."""
+    found = await session.scalars(
+        select(col(Message.customer_id))
+        .where(col(Message.channel) == channel, col(Message.address) == address)
+        .distinct()
+        .order_by(col(Message.customer_id))
+    )
+    return list(found)
 
 
 async def of_enrollment(session: AsyncSession, enrollment_id: str) -> list[Message]:

@@ -84,6 +84,20 @@ async def lift(session: AsyncSession, channel: str, address: str) -> bool:
     return lifted is not None
 
 
+async def lift_of(session: AsyncSession, channel: str, address: str, *, source: str) -> bool:
+    """Allow an address again that this source had suppressed; False if it had not."""
+    lifted = await session.scalar(
+        delete(Suppression)
+        .where(
+            col(Suppression.channel) == channel,
+            col(Suppression.address) == normal_address(address),
+            col(Suppression.source) == source,
+        )
+        .returning(col(Suppression.id))
+    )
+    return lifted is not None
+
+
 async def newest(session: AsyncSession, limit: int = 100) -> list[Suppression]:
     """The latest suppressions, newest first."""
     found = await session.scalars(

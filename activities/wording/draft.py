@@ -15,8 +15,8 @@ from activities.desk import Attempt, UnsubscribeUrl
 from engine.gate import Go
 from engine.localtime import shift, zone
 from engine.policy import Sender
-from rendering.messages import MessageContext, MessageSource
-from rendering.senders import compile_sender
+from rendering.messages import MessageContext, MessageSource, spoken_policy, spoken_sender
+from rendering.senders import find_sender
 from store.tables import Offer
 
 # 32 letters and digits that no one mistakes for another; 8 of them give 40 bits, so that no
@@ -78,8 +78,8 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
         start_event=case.enrollment.start_properties,
         journey=case.journey.journey,
         step=case.step.id,
-        sender={"name": sender.name, "email": sender.email, "reply_to": sender.reply_to},
-        policy={"postal_address": case.policy.postal_address},
+        sender=spoken_sender(sender),
+        policy=spoken_policy(case.policy),
         links={"unsubscribe": leave, "preferences": None},
         now=case.at,
         offer=None if offer is None else _spoken(offer),
@@ -96,13 +96,7 @@ def _locale(case: Case) -> str:
 
 def _sender(case: Case) -> Sender:
     """The step's `from` if it names someone with an address, else the policy's sender."""
-    usual = case.policy.sender
-    if case.step.sender is None:
-        return usual
-    named = compile_sender(case.step.sender).find(case.traits, case.occasion.event)
-    if named is None:
-        return usual
-    return Sender(name=named.name or usual.name, email=named.email)
+    return find_sender(case.step.sender, case.traits, case.occasion.event, case.policy.sender)
 
 
 def _offer(case: Case, key: str) -> Offer | None:

@@ -25,6 +25,7 @@ class Message(Table, table=True):
     __table_args__ = (
         Index(None, "customer_id", "decided_at"),
         Index(None, "enrollment_id"),
+        Index(None, "address", "channel"),
         Index(
             "ix_messages_unsettled",
             "claimed_at",

@@ -22,8 +22,39 @@ def test_a_right_policy_is_read() -> None:
     assert mistakes == []
     assert policy is not None
     assert policy.caps[0].topic == "news"
-    assert str(policy.quiet_hours["sms"]) == "21:00-08:00"
+    assert str(policy.quiet_hours["sms"].hours) == "21:00-08:00"
     assert names == PolicyNames(("onboarding", "news"), ("crm",))
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("21:00-08:00", "21:00-08:00"),
+        ("{hours: 21:00-08:00}", "21:00-08:00"),
+        (
+            "{hours: 22:00-08:00, days: sunday, holidays: true}",
+            {"hours": "22:00-08:00", "days": "sun", "holidays": True},
+        ),
+        ("{days: sat-sun}", {"days": "sat,sun"}),
+        ("{holidays: true}", {"holidays": True}),
+    ],
+)
+def test_quiet_hours_are_a_window_or_keys_and_are_kept_as_short_as_they_can_be(
+    written: str, kept: object
+) -> None:
+    policy, _, mistakes = _read(POLICY + f"quiet_hours: {{sms: {written}}}\n")
+    assert mistakes == []
+    assert policy is not None
+    dumped = policy.model_dump(mode="json")
+    assert dumped["quiet_hours"] == {"sms": kept}
+    assert Policy.model_validate(dumped) == policy
+
+
+def test_a_mistake_in_quiet_hours_is_told_with_its_own_line() -> None:
+    text = "quiet_hours:\n  email: 21:00-08:00\n  sms:\n    hours: 22:00-08:00\n    days: son\n"
+    [(line, message)] = _read(POLICY + text)[2]
+    assert line == 13
+    assert message == "`days`: `son`: unknown day `son`, did you mean `sun`?"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +62,9 @@ def test_a_right_policy_is_read() -> None:
     [
         ("cap: []", "unknown key `cap`, did you mean `caps`?"),
         ("locale: 5", "`locale`: expected text"),
+        ("locale: francais", "`francais` is not a language such as `fr` or `fr-CA`"),
+        ("currency: EURO", "`EURO` is not the code of a currency such as `EUR`"),
+        ("currency: 5", "`currency`: expected text"),
         ("caps: [{max: 0, per: 7 days}]", "out of range"),
         ("caps: [{max: 3, per: 7}]", "write for example `per: 7 days`"),
         ("caps: [{max: 3}]", "the key `per` is missing"),
@@ -41,7 +75,19 @@ def test_a_right_policy_is_read() -> None:
         ("caps: [{max: 3, per: 7 days, channel: mail}]", "unknown channel `mail`"),
         ("caps: 3", "`caps`: expected a list"),
         ("quiet_hours: {smz: 21:00-08:00}", "unknown channel `smz`, did you mean `sms`?"),
-        ("quiet_hours: {sms: 21:00-25:00}", "there is no time `25:00`"),
+        ("quiet_hours: {sms: 21:00-25:00}", "`sms`: `21:00-25:00`: there is no time `25:00`"),
+        ("quiet_hours: 21:00-08:00", "write for example `quiet_hours: {sms: 21:00-08:00}`"),
+        ("quiet_hours: {sms: 21}", "`sms`: expected a window such as `21:00-08:00`, or keys"),
+        ("quiet_hours: {sms: {}}", "`sms`: says not when it is quiet: write for example `{hours:"),
+        ("quiet_hours: {sms: {holidays: false}}", "`sms`: says not when it is quiet"),
+        ("quiet_hours: {sms: {hour: 22:00-08:00}}", "unknown key `hour`, did you mean `hours`?"),
+        ("quiet_hours: {sms: {hours: 22:00-8}}", "`hours`: `22:00-8`: "),
+        ("quiet_hours: {sms: {hours: 22}}", "write for example `hours: 22:00-08:00`"),
+        ("quiet_hours: {sms: {days: sundays}}", "unknown day `sundays`"),
+        ("quiet_hours: {sms: {days: 7}}", "write for example `days: sun`"),
+        ("quiet_hours: {sms: {days: mon-sun}}", "quiet on all days never sends"),
+        ("quiet_hours: {sms: {holidays: FR}}", "expected `true` or `false`, found `FR`"),
+        ("quiet_hours: {sms: {hours: 22:00-08:00, days: }}", "`days` has no value"),
         ("holdout: 110%", "out of range"),
         ("topics: {}", "second time"),
     ],

@@ -19,7 +19,7 @@ from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Ste
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
-from engine.policy import Cap, Policy, PostPolicy, Sender, SmsPolicy, Topic, Webhook
+from engine.policy import Cap, Policy, PostPolicy, QuietHours, Sender, SmsPolicy, Topic, Webhook
 from engine.postal import PostalAddress
 from engine.reasons import Decision, Ending, Language, Reason
 from rendering.conditions import _WORDS as CONDITION_WORDS
@@ -84,6 +84,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Postal address keys": PostalAddress,
     "Topic keys": Topic,
     "Cap keys": Cap,
+    "Quiet hours": QuietHours,
     "Webhook keys": Webhook,
     "Scenario keys": _Story,
 }

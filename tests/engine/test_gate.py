@@ -274,6 +274,21 @@ def test_quiet_hours_past_the_grace_settle_it() -> None:
     assert verdict == not_sent(Reason.QUIET_HOURS)
 
 
+@pytest.mark.parametrize("transactional", [True, False])
+def test_what_was_held_up_past_its_window_waits_for_the_next_unless_transactional(
+    transactional: bool,
+) -> None:
+    step = {"between": "09:00-10:00", "transactional": transactional}
+    occasion = replace(_occasion(step), delivery=_delivery(START.replace(hour=20)))
+    tomorrow = START.replace(hour=9) + DAY
+    verdict = _decide(occasion)
+    assert (
+        isinstance(verdict, Go)
+        if transactional
+        else verdict == NotBefore(until=tomorrow, reason=Reason.QUIET_HOURS)
+    )
+
+
 def test_a_cap_rolls_and_does_not_follow_the_calendar() -> None:
     late_evening = replace(ANA, messages=(_sms(START - HOUR),))
     cap = [{"max": 1, "per": "1 day"}]
