@@ -8,7 +8,6 @@ list of allowed recipients is not asked, since a person has typed this address.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import JOURNEYS, JourneysOption
+from cli.preview import fields_of, language_of
 from cli.store import ACTOR
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def send_test(
         typer.Option(metavar="ADDRESS", help="An e-mail address, or a number: +33612345678."),
     ],
     customer: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A JSON file with the customer's traits.")
+        Path | None, typer.Option(metavar="FILE", help="The customer's traits, as YAML or JSON.")
     ] = None,
     customer_id: Annotated[
         str | None, typer.Option(metavar="ID", help="A customer in the store, with their traits.")
     ] = None,
     event: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A JSON file with properties of the event that enrolls."),
+        typer.Option(metavar="FILE", help="Properties of the event that enrolls, likewise."),
     ] = None,
     locale: Annotated[
         str | None, typer.Option(metavar="LOCALE", help="In this language, as `fr`.")
@@ -71,10 +71,10 @@ def send_test(
     journey, name = _found(loaded, message)
     channel = _channel(to, journey, name)
     given = _Given(
-        traits=None if customer is None else _object(customer, "--customer"),
+        traits=None if customer is None else fields_of(customer),
         customer_id=customer_id,
-        event=None if event is None else _object(event, "--event"),
-        locale=locale,
+        event=None if event is None else fields_of(event),
+        locale=language_of(locale),
     )
 
     async def sent() -> str:
@@ -229,16 +229,3 @@ async def _known(database: Database, customer_id: str) -> tuple[str, Mapping[str
         return row.id, known_traits(
             row.traits, row.company_id, None if company is None else company.traits
         )
-
-
-def _object(path: Path, option: str) -> Mapping[str, Any]:
-    """A JSON file that holds an object. Raises WrongInputError."""
-    from cli.errors import WrongInputError
-
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WrongInputError(f"{option} {path}: it can't be read as JSON: {error}") from None
-    if not isinstance(told, dict):
-        raise WrongInputError(f'{option} {path}: write an object, as {{"first_name": "Ann"}}')
-    return told

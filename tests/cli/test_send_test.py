@@ -73,7 +73,7 @@ def test_without_a_customer_it_is_the_first_scenarios(url: str) -> None:
         (("tip", "--to", "me"), "`me` is no e-mail address"),
         (("tip", "--to", "+33612345678"), "`tip` can't go by sms"),
         (("tip", "--to", "me@example.com", "--customer-id", "bo"), "there is no customer `bo`"),
-        (("tip", "--to", "me@example.com", "--customer", "README.md"), "can't be read as JSON"),
+        (("tip", "--to", "me@example.com", "--customer", "README.md"), "README.md:"),
     ],
 )
 def test_what_can_not_be_sent_is_told_and_nothing_is(
