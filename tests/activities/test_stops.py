@@ -261,7 +261,7 @@ async def claimed(db: Database, offices: list[Office]) -> frozenset[str]:
     ids = [office.enrollment for office in offices]
     async with db.reading() as session:
         found = await session.scalars(
-            select(Message.enrollment_id).where(col(Message.enrollment_id).in_(ids))
+            select(col(Message.enrollment_id)).where(col(Message.enrollment_id).in_(ids))
         )
         return frozenset(found)
 

@@ -21,7 +21,6 @@ from engine.enrollment import (
     Notice,
     Pause,
     Resume,
-    Retry,
     SendNow,
     Settled,
     Skip,
@@ -180,7 +179,6 @@ def _by_hand(journey: Journey, at: datetime, step: str) -> list[Input]:
         Resume(at=at),
         Skip(at=at, step=step),
         SendNow(at=at, step=step),
-        Retry(at=at, step=step),
         Adopt(at=at, definition={**pinned, "journey": "another"}),
         Adopt(at=at, definition={**pinned, "steps": kept or pinned["steps"]}),
         Adopt(at=at, definition={**pinned, "steps": [{**s, "grace": "2 days"} for s in free]}),
@@ -203,7 +201,6 @@ _replies = st.builds(
             Settled(decision=Decision.NOT_SENT, reason=Reason.EXPIRED),
             NotBefore(reason=Reason.QUIET_HOURS),
             NotBefore(reason=Reason.CAPPED),
-            NotBefore(reason=Reason.STOPPED),
             None,
         ]
     ),
