@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.errors import BadRequestError, NotFoundError
+from api.errors import NotFoundError
 from api.services import Services
+from api.stopping import check_rate
 from engine.enrollment import Notice
 from engine.reasons import Ending
 from store import archives, audit, customers, enrollments, held, journeys, outbox, overlap
@@ -46,8 +47,7 @@ class Archiving:
 
     async def archive(self, journey: str, inside: ArchivedInside, rate: float = RATE) -> Archived:
         """Let nobody in any more. Raises NotFoundError, StillUnderWayError."""
-        if not rate > 0:
-            raise BadRequestError("the rate is how many exit a second: more than 0")
+        check_rate(rate)
         async with self._services.database.transaction() as session:
             await self._check_exists(session, journey)
             row = await archives.put(session, journey, inside, self._services.wall(), self._actor)

@@ -24,6 +24,9 @@ from store.tables import AuditEntry, OutboxRow, Stop
 # for, and what providers and the people who answer replies can bear.
 RATE = 20.0
 
+# Slower than one in a quarter of an hour is a stop, faster than this nobody sends.
+SLOWEST, FASTEST = 0.001, 10_000.0
+
 # In a transaction; some tens of milliseconds, in which SQLite's other writers wait.
 _PAGE = 200
 
@@ -75,8 +78,7 @@ class Stopping:
         Also wakes those whom an earlier start has left waiting, if nothing stops them.
         """
         _check_shape(target)
-        if not rate > 0:
-            raise BadRequestError("the rate is how many go on a second: more than 0")
+        check_rate(rate)
         async with self._services.database.transaction() as session:
             lifted = await rows.lift(session, target, self._services.wall(), self._actor)
             for row in lifted:
@@ -181,6 +183,14 @@ _NEEDS = {
     StopScope.JOURNEY: frozenset({"journey"}),
     StopScope.STEP: frozenset({"journey", "step"}),
 }
+
+
+def check_rate(rate: float) -> None:
+    """Raise BadRequestError for one that makes no sense."""
+    if not SLOWEST <= rate <= FASTEST:
+        raise BadRequestError(
+            f"the rate is how many go on a second: from {SLOWEST:g} to {FASTEST:g}"
+        )
 
 
 def _check_shape(target: Target) -> None:

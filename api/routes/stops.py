@@ -15,7 +15,7 @@ from api.auth import actor_of
 from api.fields import Name, PathText, RowNumber, Wording
 from api.given import Given, Supporter, SupportRoute
 from api.schemas import BODY_RESPONSES, SUPPORT_RESPONSES, refusals
-from api.stopping import RATE, Stopping, standing
+from api.stopping import FASTEST, RATE, SLOWEST, Stopping, standing
 from engine.stops import StopScope, Target
 from store import archives
 from store.tables import ArchivedInside, Stop
@@ -30,7 +30,8 @@ router = APIRouter(
 _MOST = 500  # as of enrollments
 
 Rate = Annotated[
-    float, Query(gt=0, le=10_000, description="How many of those who waited go on a second.")
+    float,
+    Query(ge=SLOWEST, le=FASTEST, description="How many of those who waited go on a second."),
 ]
 
 
@@ -86,7 +87,7 @@ class ArchiveOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     inside: ArchivedInside = ArchivedInside.FINISH
-    rate: Annotated[float, Field(gt=0, le=10_000)] = EXIT_RATE
+    rate: Annotated[float, Field(ge=SLOWEST, le=FASTEST)] = EXIT_RATE
 
 
 class ArchiveReply(BaseModel):

@@ -111,6 +111,16 @@ async def test_a_button_that_there_is_not_can_not_be_lifted(client: httpx.AsyncC
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_stop")
 
 
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "1e-300"])
+async def test_a_rate_that_makes_no_sense_lifts_nothing(
+    client: httpx.AsyncClient, services: Services, rate: str
+) -> None:
+    number = (await client.post("/v1/stops", json={"scope": "everything"})).json()["id"]
+    answer = await client.delete(f"/v1/stops/{number}", params={"rate": rate})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert (await client.get("/v1/stops")).json()["stops"][0]["lifted_at"] is None
+
+
 async def test_a_key_for_events_stops_nothing(
     anyone: httpx.AsyncClient, services: Services
 ) -> None:
