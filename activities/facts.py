@@ -16,7 +16,7 @@ from engine.expressions import Term
 from engine.localtime import OutOfRange, shift, zone
 from engine.places import Whereabouts
 from engine.policy import Policy
-from engine.reached import reached, written_e164
+from engine.reached import reached
 from rendering.conditions import compile_condition, evaluate
 from store import consents, delivery_events, events, messages, suppressions
 from store.activity import last_activity
@@ -55,6 +55,7 @@ async def customer_facts(
         messages=await _past_messages(session, occasion, rows, policy),
         subscribed=subscribed,
         suppressed=lambda channel, address: (channel, address) in bad,
+        read_phone=places.e164,
         where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
 
@@ -62,7 +63,7 @@ async def customer_facts(
 def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[str, str]]:
     channels = {channel for each in occasion.channels.values() for channel in each}
     channels |= set(occasion.step.channels or ())
-    found = ((channel, reached(traits, channel, written_e164)) for channel in sorted(channels))
+    found = ((channel, reached(traits, channel, places.e164)) for channel in sorted(channels))
     return {(channel, at.address) for channel, at in found if at is not None}
 
 

@@ -9,14 +9,11 @@ channel: what no list allows and no address stands in for does not go out.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from engine.enrollment import Settled
 from engine.gate import Go
 from engine.reasons import Decision, Reason
-
-# What allows letters: an address has commas, and a provider's test key prints nothing.
-POST = "post"
+from engine.recipients import is_listed
 
 # Reaches nobody, as a customer's traits don't either.
 _HARMLESS = "mailbox"
@@ -49,15 +46,3 @@ class Staging:
 
 
 PRODUCTION = Staging()
-
-
-def is_listed(allowed: Collection[str], channel: str, address: str) -> bool:
-    """Whether a list names it: an address, `*@domain`, a phone number, or a host's name."""
-    names = {each.casefold() for each in allowed}
-    if channel == "post":
-        return POST in names
-    if channel == "webhook":
-        return (urlsplit(address).hostname or "").casefold() in names
-    wanted = address.casefold()
-    domain = wanted.rpartition("@")[2]
-    return wanted in names or (channel == "email" and f"*@{domain}" in names)

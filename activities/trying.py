@@ -72,7 +72,7 @@ def word_trial(
         go,
         attempt,
         lambda _customer, _topic: public_url + _NOWHERE,
-        LABEL,
+        label=LABEL,
     )
     return attempt.key, worded
 

@@ -141,7 +141,7 @@ class _Reading:
         scenarios = self._read_scenarios(folder, checked)
         if checked.journey is None or source.mistakes:
             return None
-        advise(checked.journey, source)
+        advise(checked.journey, source, channels, self._policy)
         return LoadedJourney(checked.journey, MappingProxyType(messages), scenarios, folder)
 
     def _read_scenarios(self, folder: Path, checked: CheckedJourney) -> tuple[Scenario, ...]:

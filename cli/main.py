@@ -27,6 +27,7 @@ from cli import (
     enrollments,
     importing,
     keys,
+    offers,
     outbox,
     preview,
     publish,
@@ -64,6 +65,7 @@ app.command("unarchive")(archive.unarchive)
 app.add_typer(importing.imports, name="import")
 app.add_typer(enrollments.enrollments, name="enrollments")
 app.add_typer(customers.customers, name="customers")
+app.add_typer(offers.offers, name="offers")
 app.add_typer(outbox.outbox, name="outbox")
 app.add_typer(db.db, name="db")
 app.add_typer(keys.keys, name="keys")

@@ -16,6 +16,7 @@ class BuiltInEvent(StrEnum):
     CUSTOMER_ERASED = "customer.erased"
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    OFFER_REDEEMED = "offer.redeemed"
     MESSAGE_DELIVERED = "message.delivered"
     MESSAGE_BOUNCED = "message.bounced"
     MESSAGE_COMPLAINED = "message.complained"

@@ -17,6 +17,7 @@ from engine.gate import Customer, PastMessage
 from engine.matching import Evaluate, PastEvent, last_activity
 from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
+from engine.reached import written_e164
 from engine.routing import zone_of
 
 
@@ -162,6 +163,7 @@ class World:
             messages=tuple(self.messages),
             subscribed=self._subscribed,
             suppressed=lambda channel, address: False,
+            read_phone=written_e164 if self.atlas is None else self.atlas.e164,
             where=Whereabouts(traits, self.context_zone, self.policy.timezone, self.atlas),
         )
 

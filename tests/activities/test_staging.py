@@ -9,10 +9,11 @@ from activities.deliver import deliver
 from activities.desk import Attempt, Trouble
 from activities.providers.mailbox import MailboxProvider
 from activities.providers.outcome import NotTaken
-from activities.staging import PRODUCTION, Staging, is_listed
+from activities.staging import PRODUCTION, Staging
 from engine.enrollment import Outcome, Settled
 from engine.gate import Go
 from engine.reasons import Decision, Reason
+from engine.recipients import is_listed
 from store import mailbox
 from store.database import Database
 from tests.activities.given import DAY, NOW, FakeProvider, Office, open_office

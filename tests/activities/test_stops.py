@@ -245,7 +245,8 @@ async def test_who_has_waited_beyond_the_end_of_their_grace_is_not_woken(db: Dat
 
 # --- From its acknowledgement on ----------------------------------------------------------
 
-AT_ONCE = 12  # deliveries a round, some of which get ahead of the button and some don't
+AT_ONCE = 16  # deliveries a round, of which some get ahead of the button and some don't
+SIDE_BY_SIDE = 4  # as many at a time, and the button is pressed after one of the first
 MANY = pytest.param(300, id="many", marks=pytest.mark.long)
 
 
@@ -268,7 +269,12 @@ async def claimed(db: Database, offices: list[Office]) -> frozenset[str]:
 
 @pytest.mark.parametrize("rounds", [pytest.param(5, id="few"), MANY])
 async def test_nothing_is_claimed_after_a_stop_was_acknowledged(db: Database, rounds: int) -> None:
-    first = await open_office(db)
+    sent = asyncio.Semaphore(0)
+
+    async def count() -> None:
+        sent.release()
+
+    first = await open_office(db, FakeProvider(meanwhile=count))
     outcomes = {True: 0, False: 0}
     for number in range(rounds):
         offices = []
@@ -279,12 +285,18 @@ async def test_nothing_is_claimed_after_a_stop_was_acknowledged(db: Database, ro
         going = Round()
 
         async def press(offices: list[Office] = offices, going: Round = going) -> None:
-            for _ in range(random.randrange(80)):
-                await asyncio.sleep(0)  # let some of them get ahead
+            for _ in range(random.randrange(1, SIDE_BY_SIDE)):
+                await sent.acquire()
             await hands(db).stop(EVERYTHING, None)
             going.before = await claimed(db, offices)
 
-        answers = await asyncio.gather(press(), *(office.deliver() for office in offices))
+        turns = asyncio.Semaphore(SIDE_BY_SIDE)
+
+        async def one(office: Office, turns: asyncio.Semaphore = turns) -> Any:
+            async with turns:
+                return await office.deliver()
+
+        answers = await asyncio.gather(press(), *map(one, offices))
         assert await claimed(db, offices) == going.before
         for answer in answers[1:]:
             assert answer in (SENT, STOPPED)

@@ -286,16 +286,21 @@ def test_what_exists_may_be_named(write: Write, step: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "what"),
+    "step",
     [
-        ("- {call: crm, at: start}", "`call`"),
-        ("- {id: mark, set: {seen: true}, at: start}", "`set`"),
-        ("- {send: tip, id: t2, at: start, channels: [sms]}", "sending by sms"),
+        "- {call: crm, at: start}",
+        "- {id: mark, set: {seen: true}, at: start}",
+        "- {send: tip, id: t2, at: start, channels: [sms]}",
     ],
 )
-def test_what_nothing_carries_yet_is_a_warning(write: Write, step: str, what: str) -> None:
-    [warning] = load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings
-    assert f"{what} is understood and simulated, but nothing carries it yet" in warning.message
+def test_every_channel_is_carried(write: Write, step: str) -> None:
+    assert load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings == ()
+
+
+def test_a_printed_page_without_a_sender_is_a_warning(write: Write) -> None:
+    printed = {"trial/tip/card.html": "<p>Hello</p>"}
+    [warning] = load_journeys(write(printed)).warnings
+    assert "`post` in policy.yaml" in warning.message
 
 
 def test_where_of_the_journeys_own_keys_is_checked(write: Write) -> None:
