@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engine.recipients import check_recipients, check_redirect
+
 PREFIX = "PARCOURS_"
 
 # HMAC-SHA256 signs the links in messages; a key shorter than its 32-byte output weakens it
@@ -33,6 +35,8 @@ SECRET_KEY_MIN_LENGTH = 32
 
 # One message in nearly three hours: whoever writes less has mistaken the unit.
 SLOWEST_RATE = 0.0001
+
+PRODUCTION = "production"
 
 # Both are the drivers the store is written and tested with; the plain schemes would pick a
 # blocking driver and fail later, at the first query.
@@ -282,6 +286,14 @@ class Settings(BaseSettings):
     ses_callback_topics: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     resend_callback_secret: SecretStr | None = None
     lob_callback_secret: SecretStr | None = None
+    # Production by default: a deployment that forgets to say where it is works as it always
+    # has, and one that says it is elsewhere must say to whom its messages may go.
+    environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)] = PRODUCTION
+    allowed_recipients: Annotated[str, AfterValidator(check_recipients)] | None = None
+    redirect_all_to: Annotated[str, AfterValidator(check_redirect)] | None = None
+    subject_label: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
+        None
+    )
 
     # Messages a second of each channel, over all workers; 0 is no limit. No other default can
     # be right: what a provider takes depends on the contract, and on how warm the domain is.
@@ -303,6 +315,29 @@ class Settings(BaseSettings):
             "webhook": self.webhook_rate,
         }
         return {channel: rate for channel, rate in rates.items() if rate > 0}
+
+    @model_validator(mode="after")
+    def _check_environment(self) -> Self:
+        """Customers must neither miss their messages in production nor get them from elsewhere."""
+        if self.environment == PRODUCTION:
+            for field in ("allowed_recipients", "redirect_all_to", "subject_label"):
+                if getattr(self, field) is not None:
+                    raise ValueError(
+                        f"{variable(field)} is set, and {variable('environment')} is "
+                        f"`{PRODUCTION}`, where everybody gets their own messages as they are: "
+                        f"unset it, or say where this is, as in {variable('environment')}=staging"
+                    )
+        elif (
+            self.email_provider is not EmailProvider.MAILBOX
+            and self.allowed_recipients is None
+            and self.redirect_all_to is None
+        ):
+            raise ValueError(
+                f"{variable('environment')}={self.environment} with "
+                f"{variable('email_provider')}={self.email_provider} would write to real "
+                f"customers: set {variable('allowed_recipients')} or {variable('redirect_all_to')}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_email_provider(self) -> Self:

@@ -35,6 +35,7 @@ from api.routes import (
     offers,
     outbox,
     pages,
+    stops,
 )
 from api.services import Services
 from api.showing import page
@@ -42,6 +43,7 @@ from api.timing import Timing, is_ingestion
 from api.visiting import KeyShownError
 from store.away import AWAY_ERRORS, is_away
 from store.json_text import keepable_text
+from store.overlap import StillUnderWayError
 
 _log = structlog.get_logger("parcours.api")
 
@@ -65,6 +67,7 @@ _GROUPS = (
     browser,
     customers,
     enrollments,
+    stops,
     offers,
     events,
     outbox,
@@ -110,6 +113,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(KeyShownError, _key_shown)
+    app.add_exception_handler(StillUnderWayError, _not_for_all_yet)
     for trouble in AWAY_ERRORS:
         app.add_exception_handler(trouble, _store_away)
     app.add_exception_handler(Exception, _bug)
@@ -188,6 +192,10 @@ async def _gone(request: Request, error: Exception) -> Response:
 async def _key_shown(request: Request, error: Exception) -> Response:
     assert isinstance(error, KeyShownError)
     return error.response
+
+
+async def _not_for_all_yet(request: Request, error: Exception) -> Response:
+    return _answer(request, 503, "still_under_way", str(error))
 
 
 async def _store_away(request: Request, error: Exception) -> Response:

@@ -16,6 +16,8 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from engine.company import known_traits
+from engine.stops import Target
+from store import stops
 from store.journeys import NEWEST, Published, publication_of
 from store.tables import Company, Consent, Customer, Enrollment, Message
 
@@ -29,7 +31,7 @@ _HAS_SPOKEN = exists().where(col(Consent.customer_id) == col(Customer.id))
 
 # Built once: putting it together takes longer than running it.
 _ROWS = (
-    select(Enrollment, Customer, Message, col(Company.traits), _HAS_SPOKEN, _NEWEST)
+    select(Enrollment, Customer, Message, col(Company.traits), _HAS_SPOKEN, stops.IN_FORCE, _NEWEST)
     .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
     .outerjoin(Company, col(Company.id) == col(Customer.company_id))
     .join(_NEWEST, true())  # whoever is enrolled, something was published for them
@@ -46,7 +48,8 @@ class Rows:
 
     `traits` are the customer's, with what they have through their company. `has_spoken`:
     whether the customer ever said anything about being written to. Most never do, and for
-    them there are no consents to read.
+    them there are no consents to read. `stopped` is what stop buttons hold now: nearly always
+    nothing, which this query knows as well.
     """
 
     enrollment: Enrollment
@@ -54,6 +57,7 @@ class Rows:
     traits: Mapping[str, Any]
     message: Message | None
     has_spoken: bool
+    stopped: tuple[Target, ...]
     published: Published
 
 
@@ -63,12 +67,13 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
     row = found.one_or_none()
     if row is None:
         return None
-    enrollment, customer, message, company, has_spoken, *head = row
+    enrollment, customer, message, company, has_spoken, is_stopped, *head = row
     return Rows(
         enrollment=enrollment,
         customer=customer,
         traits=known_traits(customer.traits, customer.company_id, company),
         message=message,
         has_spoken=has_spoken,
+        stopped=await stops.targets(session) if is_stopped else (),
         published=await publication_of(session, *head),
     )

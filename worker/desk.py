@@ -15,8 +15,17 @@ from activities.providers.ses import SesAccount, SesProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
 from activities.providers.twilio import TwilioProvider
 from activities.providers.webhook import WebhookProvider
+from activities.staging import Staging
+from engine.recipients import split_list
 from rendering.links import Links, Unsubscribe
-from settings import EmailProvider, PostProvider, Settings, SmsProvider, SmtpTls
+from settings import (
+    PRODUCTION,
+    EmailProvider,
+    PostProvider,
+    Settings,
+    SmsProvider,
+    SmtpTls,
+)
 from settings import WebhookProvider as Calls
 from store.database import Database
 
@@ -33,6 +42,20 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
         shop=_webhooks(settings),
         unsubscribe_url=lambda customer, topic: links.url(Unsubscribe(customer, topic)),
         rates=settings.rates,
+        staging=staging_of(settings),
+    )
+
+
+def staging_of(settings: Settings) -> Staging:
+    """To whom messages go, as the settings say."""
+    if settings.environment == PRODUCTION:
+        return Staging()
+    instead = split_list(settings.redirect_all_to)
+    return Staging(
+        allowed=split_list(settings.allowed_recipients),
+        redirect_email=next((each for each in instead if "@" in each), None),
+        redirect_phone=next((each for each in instead if "@" not in each), None),
+        label=settings.subject_label or f"[{settings.environment}]",
     )
 
 

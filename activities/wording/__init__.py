@@ -39,15 +39,16 @@ def word(
     attempt: Attempt,
     unsubscribe_url: UnsubscribeUrl,
     shops_code: str | None = None,
+    label: str | None = None,
 ) -> Worded:
     """Word what a step sends or calls. Raises RenderingError.
 
-    `shops_code`: the coupon's, where a shop makes its own.
+    `shops_code`: the coupon's, where a shop makes its own. `label` comes before a subject.
     """
     if case.step.call is not None:
         return Worded(call_of(case, go, attempt))
     offer = offer_of(case, attempt, shops_code)
-    draft = begin(case, go, attempt, unsubscribe_url, offer)
+    draft = begin(case, go, attempt, unsubscribe_url, offer, label)
     return Worded(_worded(draft), draft.offer, draft.source.content_hash)
 
 

@@ -22,7 +22,8 @@ from store.tables import Offer
 class Draft:
     """A message about to be worded. `leave` is the link by which to unsubscribe, if there is one.
 
-    `at` is when it goes out, in journey time; `key` the message key.
+    `at` is when it goes out, in journey time; `key` the message key. `label` says in a subject
+    that the message is none of production's.
     """
 
     case: Case
@@ -34,10 +35,16 @@ class Draft:
     leave: str | None
     offer: Offer | None
     context: MessageContext
+    label: str | None = None
 
 
 def begin(
-    case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl, offer: Offer | None
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    unsubscribe_url: UnsubscribeUrl,
+    offer: Offer | None,
+    label: str | None = None,
 ) -> Draft:
     """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
@@ -53,6 +60,7 @@ def begin(
         leave=leave,
         offer=offer,
         context=_context(case, sender, offer, leave),
+        label=label,
     )
 
 

@@ -1,5 +1,7 @@
 """Wording an e-mail: the mail as its bytes, and the envelope it goes in."""
 
+from dataclasses import replace
+
 from activities.providers.outcome import Mail
 from activities.wording.draft import Draft
 from engine.addresses import ascii_email
@@ -13,6 +15,8 @@ def mail_of(draft: Draft) -> Mail:
     """Raises RenderingError."""
     sender, leave = draft.sender, draft.leave
     email = render_email(draft.source, draft.context)
+    if draft.label is not None:
+        email = replace(email, subject=f"{draft.label} {email.subject}")
     ours = _envelope("sender", draft.case.policy.sender.email).rpartition("@")[2]
     raw = build_mail(
         email,

@@ -211,3 +211,34 @@ def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, rate: s
     monkeypatch.setenv("PARCOURS_EMAIL_RATE", rate)
     with pytest.raises(SettingsError, match="PARCOURS_EMAIL_RATE: "):
         load(secret_key=KEY)
+
+
+def test_production_is_the_default_and_knows_neither_list_nor_label() -> None:
+    assert load(secret_key=KEY).environment == "production"
+    for field in ("allowed_recipients", "redirect_all_to", "subject_label"):
+        with pytest.raises(SettingsError, match=rf"{variable(field)} is set, and PARCOURS_ENV"):
+            load(secret_key=KEY, **{field: "team@example.com"})
+
+
+def test_elsewhere_a_provider_that_reaches_people_needs_to_know_whom() -> None:
+    smtp = {"secret_key": KEY, "email_provider": "smtp", "smtp_host": "mail"}
+    with pytest.raises(SettingsError, match="would write to real customers"):
+        load(**smtp, environment="staging")
+    assert load(**smtp, environment="staging", redirect_all_to="team@example.com")
+    assert load(**smtp, environment="staging", allowed_recipients="*@example.com")
+    assert load(secret_key=KEY, environment="staging")  # the mailbox reaches nobody
+
+
+@pytest.mark.parametrize("value", ["team", "*@", "@example.com", "0612345678", "a b@example.com"])
+def test_a_recipient_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"PARCOURS_ALLOWED_RECIPIENTS: .* is none of these"):
+        load(secret_key=KEY, environment="staging", allowed_recipients=f"ann@example.com,{value}")
+
+
+@pytest.mark.parametrize(
+    "value", ["team", "*@example.com", "a@example.com,b@example.com", "+33612345678,+33612345679"]
+)
+def test_a_redirection_is_one_address_or_that_and_one_number(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"PARCOURS_REDIRECT_ALL_TO: .* is not one e-mail"):
+        load(secret_key=KEY, environment="staging", redirect_all_to=value)
+    assert load(secret_key=KEY, environment="x", redirect_all_to="t@example.com,+33612345678")
