@@ -8,7 +8,7 @@ zero.
 """
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engine.recipients import check_recipients, check_redirect
+
 PREFIX = "PARCOURS_"
 
 # HMAC-SHA256 signs the links in messages; a key shorter than its 32-byte output weakens it
@@ -33,6 +35,8 @@ SECRET_KEY_MIN_LENGTH = 32
 
 # One message in nearly three hours: whoever writes less has mistaken the unit.
 SLOWEST_RATE = 0.0001
+
+PRODUCTION = "production"
 
 # Both are the drivers the store is written and tested with; the plain schemes would pick a
 # blocking driver and fail later, at the first query.
@@ -45,6 +49,9 @@ class EmailProvider(StrEnum):
     MAILBOX = "mailbox"
     SMTP = "smtp"
     RESEND = "resend"
+    POSTMARK = "postmark"
+    SENDGRID = "sendgrid"
+    SES = "ses"
 
 
 class SmsProvider(StrEnum):
@@ -167,6 +174,13 @@ MessagesPerSecond = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterVali
 
 # What providers can't do without, by who carries it.
 _NEEDED: Mapping[str, Mapping[StrEnum, tuple[str, ...]]] = {
+    "email_provider": {
+        EmailProvider.SMTP: ("smtp_host",),
+        EmailProvider.RESEND: ("resend_api_key",),
+        EmailProvider.POSTMARK: ("postmark_server_token",),
+        EmailProvider.SENDGRID: ("sendgrid_api_key",),
+        EmailProvider.SES: ("ses_access_key_id", "ses_secret_access_key", "ses_region"),
+    },
     "sms_provider": {
         SmsProvider.TWILIO: ("twilio_account_sid", "twilio_auth_token", "twilio_sender"),
     },
@@ -228,6 +242,20 @@ class Settings(BaseSettings):
     resend_api_key: SecretStr | None = None
     # Only tests and proxies point it elsewhere.
     resend_base_url: WebUrl = "https://api.resend.com"
+    postmark_server_token: SecretStr | None = None
+    # Every Postmark server is made with this stream, and marketing may go by no other kind.
+    postmark_message_stream: str = "broadcast"
+    postmark_base_url: WebUrl = "https://api.postmarkapp.com"
+    sendgrid_api_key: SecretStr | None = None
+    # Accounts kept in the EU have https://api.eu.sendgrid.com.
+    sendgrid_base_url: WebUrl = "https://api.sendgrid.com"
+    ses_access_key_id: str | None = None
+    ses_secret_access_key: SecretStr | None = None
+    ses_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = None
+    # Where SES reports what becomes of the mails; without one it reports nothing.
+    ses_configuration_set: str | None = None
+    # Follows from the region.
+    ses_base_url: WebUrl | None = None
 
     sms_provider: SmsProvider = SmsProvider.MAILBOX
     twilio_account_sid: str | None = None
@@ -258,6 +286,14 @@ class Settings(BaseSettings):
     ses_callback_topics: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     resend_callback_secret: SecretStr | None = None
     lob_callback_secret: SecretStr | None = None
+    # Production by default: a deployment that forgets to say where it is works as it always
+    # has, and one that says it is elsewhere must say to whom its messages may go.
+    environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)] = PRODUCTION
+    allowed_recipients: Annotated[str, AfterValidator(check_recipients)] | None = None
+    redirect_all_to: Annotated[str, AfterValidator(check_redirect)] | None = None
+    subject_label: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
+        None
+    )
 
     # Messages a second of each channel, over all workers; 0 is no limit. No other default can
     # be right: what a provider takes depends on the contract, and on how warm the domain is.
@@ -281,17 +317,36 @@ class Settings(BaseSettings):
         return {channel: rate for channel, rate in rates.items() if rate > 0}
 
     @model_validator(mode="after")
+    def _check_environment(self) -> Self:
+        """Customers must neither miss their messages in production nor get them from elsewhere."""
+        if self.environment == PRODUCTION:
+            for field in ("allowed_recipients", "redirect_all_to", "subject_label"):
+                if getattr(self, field) is not None:
+                    raise ValueError(
+                        f"{variable(field)} is set, and {variable('environment')} is "
+                        f"`{PRODUCTION}`, where everybody gets their own messages as they are: "
+                        f"unset it, or say where this is, as in {variable('environment')}=staging"
+                    )
+        elif (
+            self.email_provider is not EmailProvider.MAILBOX
+            and self.allowed_recipients is None
+            and self.redirect_all_to is None
+        ):
+            raise ValueError(
+                f"{variable('environment')}={self.environment} with "
+                f"{variable('email_provider')}={self.email_provider} would write to real "
+                f"customers: set {variable('allowed_recipients')} or {variable('redirect_all_to')}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_email_provider(self) -> Self:
         """A provider without its credentials would fail at the first customer's message."""
-        if self.email_provider is EmailProvider.SMTP and self.smtp_host is None:
-            raise ValueError(_needed_by("smtp_host", EmailProvider.SMTP))
-        if self.email_provider is EmailProvider.RESEND and self.resend_api_key is None:
-            raise ValueError(_needed_by("resend_api_key", EmailProvider.RESEND))
         for chooses, needs in _NEEDED.items():
             chosen = getattr(self, chooses)
-            for field in needs.get(chosen, ()):
-                if getattr(self, field) is None:
-                    raise ValueError(_needed_by(field, chosen, chooses))
+            missing = [field for field in needs.get(chosen, ()) if getattr(self, field) is None]
+            if missing:
+                raise ValueError(_needed_by(missing, chosen, chooses))
         if (self.smtp_username is None) != (self.smtp_password is None):
             raise ValueError(
                 f"set both {variable('smtp_username')} and {variable('smtp_password')}, or neither"
@@ -339,5 +394,7 @@ def _explain_one(mistake: Any) -> str:
     return f"  - {variable(field)}: {text}"
 
 
-def _needed_by(field: str, provider: StrEnum, chooses: str = "email_provider") -> str:
-    return f"{variable(field)} is not set, and {variable(chooses)}={provider.value} needs it"
+def _needed_by(fields: Sequence[str], provider: StrEnum, chooses: str) -> str:
+    names = " and ".join(map(variable, fields))
+    is_not_set, it = ("is not set", "it") if len(fields) == 1 else ("are not set", "them")
+    return f"{names} {is_not_set}, and {variable(chooses)}={provider.value} needs {it}"

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Protocol
 
 from activities.providers.outcome import AnyProvider, HookCall
+from activities.staging import PRODUCTION, Staging
 from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
@@ -48,6 +49,7 @@ class Desk:
     copies: int = _COPIES
     shop: Shop | None = None
     rates: Mapping[str, float] = field(default_factory=dict)
+    staging: Staging = PRODUCTION
 
     def provider(self, channel: str) -> AnyProvider:
         """Who carries this channel. Raises Trouble if nobody does."""

@@ -198,10 +198,11 @@ async def _note_next(
     session: AsyncSession, attempt: Attempt, case: Case, verdict: NotBefore
 ) -> None:
     """What comes next is this step again, unless another comes before it."""
-    mine = Next(step=case.step.id, at=verdict.until or _idle_again(attempt, case, verdict))
+    until = verdict.until or _idle_again(attempt, case, verdict)
+    mine = Next(step=case.step.id, at=until, reason=verdict.reason)
     other = attempt.order.report.next
     first = min((n for n in (mine, other) if n is not None), key=lambda n: n.at)
-    await enrollments.set_next(session, case.enrollment.id, first.step, first.at)
+    await enrollments.set_next(session, case.enrollment.id, first.step, first.at, first.reason)
 
 
 def _idle_again(attempt: Attempt, case: Case, verdict: NotBefore) -> datetime:

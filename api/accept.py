@@ -67,9 +67,8 @@ async def accept(
 ) -> Accepted:
     """Accept calls that were received at `received_at` (journey time), durably.
 
-    `refused` is what else was in the request, and is kept with them. Raises
-    NoSuchJourneyError, AlreadyEnrolledError or NoKeyError for an EnrollByHand, and then
-    nothing of the request is accepted.
+    `refused` is what else was in the request, and is kept with them. Raises what
+    `enroll_by_hand` does for an EnrollByHand, and then nothing of the request is accepted.
     """
     erased: frozenset[str] = frozenset()
     reach = reach_of(calls)

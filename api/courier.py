@@ -23,7 +23,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, FIRST, JOURNEY_VERSION
+from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, FIRST, JOURNEY_VERSION, RETRY_SIGNAL
 from engine.orders import EnrollmentInput
 from engine.progress import local_text
 from store import enrollments
@@ -144,6 +144,9 @@ class Courier:
             case OutboxKind.SIGNAL:
                 notice = {**row.payload, "seq": row.id}
                 await handle.signal(EVENT_SIGNAL, notice, rpc_timeout=self._rpc_timeout)
+            case OutboxKind.PACED:
+                name = EVENT_SIGNAL if "event_id" in row.payload else RETRY_SIGNAL
+                await handle.signal(name, row.payload, rpc_timeout=self._rpc_timeout)
             case OutboxKind.UPDATE:
                 await handle.execute_update(
                     row.payload["update"],

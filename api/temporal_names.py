@@ -1,4 +1,4 @@
-"""The names that the API and Temporal share: search attributes, the signal, the Updates.
+"""The names that the API and Temporal share: search attributes, the signals, the Updates.
 
 The one list of search attributes: the dev server is started with it, production's
 namespace registers it, the dispatcher fills it in.
@@ -24,6 +24,7 @@ SEARCH_ATTRIBUTES = (CUSTOMER_ID, JOURNEY_VERSION)
 FIRST = Priority(priority_key=2)
 
 EVENT_SIGNAL = "event"
+RETRY_SIGNAL = "retry"
 PAUSE = "pause"
 RESUME = "resume"
 SKIP = "skip"

@@ -78,12 +78,16 @@ class Occasion:
 
 @dataclass(frozen=True)
 class Go:
-    """It may go out: this message, by this channel, to this address."""
+    """It may go out: this message, by this channel, to this address.
+
+    `intended` is whose it was, where `address` stands in for everybody (outside production).
+    """
 
     message: str
     channel: str
     address: str
     topic: str | None
+    intended: str | None = None
 
 
 Verdict = Go | Settled | NotBefore

@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 from sqlmodel import col
 
-from engine.reasons import Ending
+from engine.reasons import Ending, Reason
 from store import customers
 from store.built_once import run
 from store.database import StoreError
@@ -37,7 +37,11 @@ _TABLE = sql_table(Enrollment)
 _SET_NEXT = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
-    .values(next_step=bindparam("to_step"), next_at=bindparam("due_at"))
+    .values(
+        next_step=bindparam("to_step"),
+        next_at=bindparam("due_at"),
+        next_reason=bindparam("held_by"),
+    )
     .returning(_TABLE.c.id)
 )
 
@@ -51,6 +55,7 @@ _CLOSE = (
         converted_at=func.coalesce(bindparam("reached_at", type_=UTC_TIME), _TABLE.c.converted_at),
         next_step=null(),
         next_at=null(),
+        next_reason=null(),
     )
     .returning(_TABLE.c.id)
 )
@@ -145,6 +150,30 @@ async def open_for(session: AsyncSession, customer_id: str) -> list[Enrollment]:
     return list(found)
 
 
+async def open_in(
+    session: AsyncSession, journey: str, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """Ids of open enrollments in a journey, with whose they are, by id: those after `after`."""
+    found = await session.execute(
+        select(col(Enrollment.id), col(Enrollment.customer_id))
+        .where(
+            col(Enrollment.journey) == journey,
+            col(Enrollment.state) == EnrollmentState.OPEN,
+            col(Enrollment.id) > after,
+        )
+        .order_by(col(Enrollment.id))
+        .limit(limit)
+    )
+    return [(each.id, each.customer_id) for each in found]
+
+
+async def count_open(session: AsyncSession, journey: str) -> int:
+    """How many are inside a journey."""
+    counted = select(func.count()).select_from(Enrollment)
+    open_ones = col(Enrollment.journey) == journey, col(Enrollment.state) == EnrollmentState.OPEN
+    return await session.scalar(counted.where(*open_ones)) or 0
+
+
 async def latest(
     session: AsyncSession, customer_id: str, journey: str, key: str | None
 ) -> Enrollment | None:
@@ -170,7 +199,8 @@ async def close(
     values = {"of_id": enrollment_id, "as_state": state, "at": at, "by": by}
     if (await run(session, _CLOSE, {**values, "reached_at": reached_at})).scalar() is None:
         return False
-    told = {"state": state, "ended_at": at, "ended_by": by, "next_step": None, "next_at": None}
+    told = {"state": state, "ended_at": at, "ended_by": by}
+    told |= dict.fromkeys(("next_step", "next_at", "next_reason"))
     _tell(session, enrollment_id, told if reached_at is None else {**told, "converted_at": at})
     return True
 
@@ -237,14 +267,33 @@ def read_money(raw: object) -> Decimal | None:
 
 
 async def set_next(
-    session: AsyncSession, enrollment_id: str, step: str | None, at: datetime | None
+    session: AsyncSession,
+    enrollment_id: str,
+    step: str | None,
+    at: datetime | None,
+    reason: Reason | None = None,
 ) -> bool:
     """Note what comes next, as the workflow told; False if the enrollment is not open.
 
+    `reason` is what holds it up, if it was put off to then.
     An enrollment that the session has read already does not hear of it.
     """
-    values = {"of_id": enrollment_id, "to_step": step, "due_at": at}
+    values = {"of_id": enrollment_id, "to_step": step, "due_at": at, "held_by": reason}
     return (await run(session, _SET_NEXT, values)).scalar() is not None
+
+
+async def let_go_on(session: AsyncSession, enrollment_id: str, at: datetime) -> None:
+    """What a person had stopped comes up at `at` (journey time)."""
+    await session.execute(
+        update(Enrollment)
+        .where(
+            col(Enrollment.id) == enrollment_id,
+            col(Enrollment.state) == EnrollmentState.OPEN,
+            col(Enrollment.next_reason) == Reason.STOPPED,
+        )
+        .values(next_at=at, next_reason=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def pause(session: AsyncSession, enrollment_id: str, at: datetime) -> bool:

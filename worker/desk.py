@@ -8,12 +8,24 @@ from activities.desk import Desk
 from activities.providers.lob import LobProvider
 from activities.providers.mailbox import MailboxProvider
 from activities.providers.outcome import AnyProvider, HookCall, Letter, Mail, Provider, Sms
+from activities.providers.postmark import PostmarkProvider
 from activities.providers.resend import ResendProvider
+from activities.providers.sendgrid import SendGridProvider
+from activities.providers.ses import SesAccount, SesProvider
 from activities.providers.smtp import SmtpProvider, SmtpServer
 from activities.providers.twilio import TwilioProvider
 from activities.providers.webhook import WebhookProvider
+from activities.staging import Staging
+from engine.recipients import split_list
 from rendering.links import Links
-from settings import EmailProvider, PostProvider, Settings, SmsProvider, SmtpTls
+from settings import (
+    PRODUCTION,
+    EmailProvider,
+    PostProvider,
+    Settings,
+    SmsProvider,
+    SmtpTls,
+)
 from settings import WebhookProvider as Calls
 from store.database import Database
 
@@ -29,6 +41,20 @@ def build_desk(settings: Settings, database: Database, journey_now: Callable[[],
         links=Links(settings.public_url, settings.link_keys),
         shop=_webhooks(settings),
         rates=settings.rates,
+        staging=staging_of(settings),
+    )
+
+
+def staging_of(settings: Settings) -> Staging:
+    """To whom messages go, as the settings say."""
+    if settings.environment == PRODUCTION:
+        return Staging()
+    instead = split_list(settings.redirect_all_to)
+    return Staging(
+        allowed=split_list(settings.allowed_recipients),
+        redirect_email=next((each for each in instead if "@" in each), None),
+        redirect_phone=next((each for each in instead if "@" not in each), None),
+        label=settings.subject_label or f"[{settings.environment}]",
     )
 
 
@@ -49,23 +75,26 @@ def email_provider(settings: Settings, mailbox: MailboxProvider) -> Provider[Mai
         case EmailProvider.MAILBOX:
             return mailbox
         case EmailProvider.SMTP:
-            assert settings.smtp_host is not None  # the settings saw to it
-            password = settings.smtp_password
-            return SmtpProvider(
-                SmtpServer(
-                    host=settings.smtp_host,
-                    port=settings.smtp_port,
-                    username=settings.smtp_username,
-                    password=password.get_secret_value() if password is not None else None,
-                    tls=settings.smtp_tls is SmtpTls.IMPLICIT,
-                    starttls=settings.smtp_tls is SmtpTls.STARTTLS,
-                )
-            )
+            return SmtpProvider(_smtp_server(settings))
         case EmailProvider.RESEND:
             assert settings.resend_api_key is not None  # the settings saw to it
             return ResendProvider(
                 settings.resend_api_key.get_secret_value(), settings.resend_base_url
             )
+        case EmailProvider.POSTMARK:
+            assert settings.postmark_server_token is not None  # the settings saw to it
+            return PostmarkProvider(
+                settings.postmark_server_token.get_secret_value(),
+                settings.postmark_message_stream,
+                settings.postmark_base_url,
+            )
+        case EmailProvider.SENDGRID:
+            assert settings.sendgrid_api_key is not None  # the settings saw to it
+            return SendGridProvider(
+                settings.sendgrid_api_key.get_secret_value(), settings.sendgrid_base_url
+            )
+        case EmailProvider.SES:
+            return SesProvider(_ses_account(settings), _real_now)
 
 
 def sms_provider(settings: Settings, mailbox: MailboxProvider) -> Provider[Sms] | None:
@@ -121,3 +150,34 @@ def _status_url(public_url: str) -> str | None:
     if parts.scheme != "https" or parts.hostname in (None, "localhost"):
         return None
     return public_url + _TWILIO_STATUS
+
+
+def _smtp_server(settings: Settings) -> SmtpServer:
+    assert settings.smtp_host is not None  # the settings saw to it
+    password = settings.smtp_password
+    return SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username,
+        password=password.get_secret_value() if password is not None else None,
+        tls=settings.smtp_tls is SmtpTls.IMPLICIT,
+        starttls=settings.smtp_tls is SmtpTls.STARTTLS,
+    )
+
+
+def _ses_account(settings: Settings) -> SesAccount:
+    assert settings.ses_access_key_id is not None  # the settings saw to these three
+    assert settings.ses_secret_access_key is not None
+    assert settings.ses_region is not None
+    return SesAccount(
+        access_key_id=settings.ses_access_key_id,
+        secret_access_key=settings.ses_secret_access_key.get_secret_value(),
+        region=settings.ses_region,
+        configuration_set=settings.ses_configuration_set,
+        base_url=settings.ses_base_url,
+    )
+
+
+def _real_now() -> datetime:
+    """What a signature is dated with: never journey time, which a rehearsal lets run fast."""
+    return datetime.now(UTC)

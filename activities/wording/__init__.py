@@ -35,16 +35,21 @@ class Worded:
 
 
 def word(
-    case: Case, go: Go, attempt: Attempt, links: Links, shops_code: str | None = None
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    links: Links,
+    shops_code: str | None = None,
+    label: str | None = None,
 ) -> Worded:
     """Word what a step sends or calls. Raises RenderingError.
 
-    `shops_code`: the coupon's, where a shop makes its own.
+    `shops_code`: the coupon's, where a shop makes its own. `label` comes before a subject.
     """
     if case.step.call is not None:
         return Worded(call_of(case, go, attempt))
     offer = offer_of(case, attempt, shops_code)
-    draft = begin(case, go, attempt, links, offer)
+    draft = begin(case, go, attempt, links, offer, label)
     return Worded(_worded(draft), draft.offer, draft.source.content_hash)
 
 

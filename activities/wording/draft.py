@@ -24,7 +24,8 @@ from store.tables import Offer
 class Draft:
     """A message about to be worded. `leave` is the link by which to unsubscribe, if there is one.
 
-    `at` is when it goes out, in journey time; `key` the message key.
+    `at` is when it goes out, in journey time; `key` the message key. `label` says in a subject
+    that the message is none of production's.
     """
 
     case: Case
@@ -37,9 +38,17 @@ class Draft:
     offer: Offer | None
     context: MessageContext
     links: Links
+    label: str | None = None
 
 
-def begin(case: Case, go: Go, attempt: Attempt, links: Links, offer: Offer | None) -> Draft:
+def begin(
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    links: Links,
+    offer: Offer | None,
+    label: str | None = None,
+) -> Draft:
     """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
@@ -55,6 +64,7 @@ def begin(case: Case, go: Go, attempt: Attempt, links: Links, offer: Offer | Non
         offer=offer,
         context=_context(case, sender, offer, theirs),
         links=links,
+        label=label,
     )
 
 

@@ -17,6 +17,8 @@ def mail_of(draft: Draft) -> Mail:
     sender, leave = draft.sender, draft.leave
     email = render_email(draft.source, draft.context)
     email = replace(email, html=observed(draft, email.html))
+    if draft.label is not None:
+        email = replace(email, subject=f"{draft.label} {email.subject}")
     ours = _envelope("sender", draft.case.policy.sender.email).rpartition("@")[2]
     raw = build_mail(
         email,

@@ -45,7 +45,7 @@ from store.tables.events import (
 )
 from store.tables.journeys import JourneyVersion, Publication
 from store.tables.messages import DeliveryEvent, MailboxMail, Message, Offer
-from store.tables.stops import Archive, ArchivedInside, Stop, StopScope
+from store.tables.stops import Archive, ArchivedInside, Stop
 
 __all__ = [
     "ApiKey",
@@ -75,7 +75,6 @@ __all__ = [
     "RefusedCall",
     "SendSlots",
     "Stop",
-    "StopScope",
     "Suppression",
     "Table",
 ]

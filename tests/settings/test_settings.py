@@ -63,7 +63,7 @@ def test_every_mistake_is_named_at_once_by_its_variable(monkeypatch: pytest.Monk
     ):
         assert f"PARCOURS_{name}: " in text
     assert "`soon` is not a number of seconds: write `30`" in text
-    assert "'mailbox', 'smtp' or 'resend'" in text
+    assert "'mailbox', 'smtp', 'resend', 'postmark', 'sendgrid' or 'ses'" in text
 
 
 def test_mistakes_and_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +79,9 @@ def test_mistakes_and_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -
             smtp_username="parcours",
             smtp_password="hunter2",
             resend_api_key="hunter2",
+            postmark_server_token="hunter2",
+            sendgrid_api_key="hunter2",
+            ses_secret_access_key="hunter2",
         )
     )
     assert "hunter2" not in shown
@@ -92,6 +95,29 @@ def test_smtp_without_a_host_is_refused() -> None:
 def test_resend_without_a_key_is_refused() -> None:
     with pytest.raises(SettingsError, match="PARCOURS_RESEND_API_KEY is not set"):
         load(secret_key=KEY, email_provider="resend")
+
+
+@pytest.mark.parametrize(
+    ("provider", "needs"),
+    [("postmark", "PARCOURS_POSTMARK_SERVER_TOKEN"), ("sendgrid", "PARCOURS_SENDGRID_API_KEY")],
+)
+def test_a_provider_without_its_credentials_is_refused(provider: str, needs: str) -> None:
+    with pytest.raises(SettingsError, match=f"{needs} is not set, and PARCOURS_EMAIL_PROVIDER="):
+        load(secret_key=KEY, email_provider=provider)
+
+
+def test_everything_that_ses_needs_and_has_not_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(secret_key=KEY, email_provider="ses", ses_access_key_id="AKIDEXAMPLE")
+    assert str(caught.value).endswith(
+        "PARCOURS_SES_SECRET_ACCESS_KEY and PARCOURS_SES_REGION are not set, "
+        "and PARCOURS_EMAIL_PROVIDER=ses needs them"
+    )
+
+
+def test_a_region_that_would_lead_elsewhere_is_refused() -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_SES_REGION"):
+        load(secret_key=KEY, ses_region="eu.evil.example/")
 
 
 def test_an_smtp_user_without_a_password_is_refused() -> None:
@@ -185,3 +211,34 @@ def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, rate: s
     monkeypatch.setenv("PARCOURS_EMAIL_RATE", rate)
     with pytest.raises(SettingsError, match="PARCOURS_EMAIL_RATE: "):
         load(secret_key=KEY)
+
+
+def test_production_is_the_default_and_knows_neither_list_nor_label() -> None:
+    assert load(secret_key=KEY).environment == "production"
+    for field in ("allowed_recipients", "redirect_all_to", "subject_label"):
+        with pytest.raises(SettingsError, match=rf"{variable(field)} is set, and PARCOURS_ENV"):
+            load(secret_key=KEY, **{field: "team@example.com"})
+
+
+def test_elsewhere_a_provider_that_reaches_people_needs_to_know_whom() -> None:
+    smtp = {"secret_key": KEY, "email_provider": "smtp", "smtp_host": "mail"}
+    with pytest.raises(SettingsError, match="would write to real customers"):
+        load(**smtp, environment="staging")
+    assert load(**smtp, environment="staging", redirect_all_to="team@example.com")
+    assert load(**smtp, environment="staging", allowed_recipients="*@example.com")
+    assert load(secret_key=KEY, environment="staging")  # the mailbox reaches nobody
+
+
+@pytest.mark.parametrize("value", ["team", "*@", "@example.com", "0612345678", "a b@example.com"])
+def test_a_recipient_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"PARCOURS_ALLOWED_RECIPIENTS: .* is none of these"):
+        load(secret_key=KEY, environment="staging", allowed_recipients=f"ann@example.com,{value}")
+
+
+@pytest.mark.parametrize(
+    "value", ["team", "*@example.com", "a@example.com,b@example.com", "+33612345678,+33612345679"]
+)
+def test_a_redirection_is_one_address_or_that_and_one_number(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"PARCOURS_REDIRECT_ALL_TO: .* is not one e-mail"):
+        load(secret_key=KEY, environment="staging", redirect_all_to=value)
+    assert load(secret_key=KEY, environment="x", redirect_all_to="t@example.com,+33612345678")
