@@ -65,7 +65,7 @@ class SampleWording:
             sender=self._sender(step, customer, occasion),
             policy={"postal_address": policy.postal_address},
             links={"unsubscribe": _SAMPLE_LINK if go.topic is not None else None,
-                   "preferences": None},
+                   "preferences": None, "confirm": None},
             now=occasion.delivery.at,
             offer=_offer(occasion),
             locale=said if isinstance(said, str) else policy.locale,

@@ -56,6 +56,23 @@ def check_message(source: MessageSource) -> list[Mistake]:
     return mistakes
 
 
+def speaks_of(source: MessageSource, name: str) -> tuple[str, int] | None:
+    """The first file and line of the message's own where it uses this word; None if nowhere.
+
+    A layout that others share does not count: it speaks of what some of its messages have.
+    """
+    sandbox = compiled(source)
+    for path in sorted(source.files):
+        try:
+            tree = sandbox.tree(source.files[path], source.full_name(path))
+        except TemplateError:
+            continue  # a mistake, which `check_message` tells
+        lines = [each.lineno for each in tree.find_all(nodes.Name) if each.name == name]
+        if lines:
+            return source.full_name(path), min(lines)
+    return None
+
+
 def check_layouts(layouts: Mapping[str, str]) -> list[Mistake]:
     """Every mistake in shared layouts, by themselves."""
     sandbox = compiled(MessageSource("", {}, layouts))

@@ -60,7 +60,7 @@ class MessageContext:
     step: str
     sender: Mapping[str, str | None]  # name, email, reply_to
     policy: Mapping[str, str]  # postal_address
-    links: Mapping[str, str | None]  # unsubscribe, preferences
+    links: Mapping[str, str | None]  # unsubscribe, preferences, confirm
     now: datetime
     offer: Mapping[str, Any] | None = None  # code, percent, amount, expires_at
     locale: str = "en"

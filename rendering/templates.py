@@ -15,7 +15,7 @@ from rendering.sources import MessageSource, split
 _CLOSED = (
     ("sender", frozenset({"name", "email", "reply_to"})),
     ("policy", frozenset({"postal_address"})),
-    ("links", frozenset({"unsubscribe", "preferences"})),
+    ("links", frozenset({"unsubscribe", "preferences", "confirm"})),
     ("offer", frozenset({"code", "percent", "amount", "expires_at"})),
 )
 WORDS = Vocabulary(

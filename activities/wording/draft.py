@@ -71,7 +71,7 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
         step=case.step.id,
         sender={"name": sender.name, "email": sender.email, "reply_to": sender.reply_to},
         policy={"postal_address": case.policy.postal_address},
-        links={"unsubscribe": leave, "preferences": None},
+        links={"unsubscribe": leave, "preferences": None, "confirm": None},
         now=case.at,
         offer=None if offer is None else _spoken(offer),
         locale=_locale(case),

@@ -16,7 +16,11 @@ def context(customer: dict[str, Any] | None = None, **given: Any) -> MessageCont
         "step": "thanks",
         "sender": {"name": "Ann", "email": "ann@acme.example"},
         "policy": {"postal_address": "1 rue de Rivoli, Paris"},
-        "links": {"unsubscribe": "https://acme.example/u?a=1&b=2", "preferences": None},
+        "links": {
+            "unsubscribe": "https://acme.example/u?a=1&b=2",
+            "preferences": None,
+            "confirm": None,
+        },
         "now": datetime(2026, 11, 23, 9, tzinfo=UTC),
     }
     return MessageContext(**{**values, **given})
