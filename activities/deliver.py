@@ -20,18 +20,20 @@ from activities import settle
 from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
 from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
+from activities.offering import is_short, shops_code
+from activities.pacing import another_turn, first_turn
 from activities.packing import pack
 from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.enrollment import NotBefore, Outcome, Over, Settled
-from engine.gate import Go, Verdict, decide, refusal
+from engine.gate import TRAITS, Go, Verdict, decide, refusal
 from engine.matching import ConditionFailed
 from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
 from rendering.conditions import evaluate
 from rendering.errors import RenderingError
 from store import customers, enrollments, messages, offers
-from store.tables import Enrollment, EnrollmentState, Message
+from store.tables import Enrollment, EnrollmentState, Message, Offer
 
 # How long a paused enrollment, whose workflow has not heard of it yet, waits to ask again.
 _PAUSED_RETRY = timedelta(minutes=1)
@@ -65,21 +67,25 @@ class _ErasedError(Exception):
 
 async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """Decide, word, claim, send: the first attempt, and any before there is a claim."""
-    late = _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
+    late = await _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
+    turns: dict[str, NotBefore | Settled | None] = {}  # one a channel, however often it is worded
     for _ in range(_MAX_WORDINGS):
         verdict = _verdict(attempt, case, late)
-        worded = None
-        if isinstance(verdict, Go):
-            desk.provider(verdict.channel)  # or there is nobody to word it for
-            worded = word(case, verdict, attempt, desk.unsubscribe_url)
+        worded = await _worded(desk, attempt, case, verdict) if isinstance(verdict, Go) else None
+        if worded is not None and isinstance(verdict, Go) and verdict.channel not in turns:
+            turns[verdict.channel] = await first_turn(desk, attempt, case, verdict.channel)
         async with desk.database.transaction() as session:
             fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
                 raise Trouble(Reason.PROVIDER_DOWN, "another attempt is under way")
             again = _verdict(attempt, fresh, late)
+            if isinstance(again, Go):
+                again = turns.get(again.channel) or again
             if not isinstance(again, Go):
                 await settle.without_send(session, attempt, fresh, again)
                 return again
+            if again.channel == TRAITS:
+                return await settle.traits_set(session, attempt, fresh, again)
             if worded is None or again != verdict or not case.reads_like(fresh):
                 case = fresh
                 continue
@@ -88,8 +94,19 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     raise Trouble(Reason.PROVIDER_DOWN, "the customer's data keep changing")
 
 
+async def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | None:
+    """What goes out; None if nothing has to. Raises RenderingError, Trouble."""
+    if go.channel == TRAITS:
+        return None
+    desk.provider(go.channel)  # or there is nobody to word it for
+    code = await shops_code(desk, attempt, case)
+    return word(case, go, attempt, desk.unsubscribe_url, code)
+
+
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """An earlier attempt made a row: answer what it came to, or bring it to its end."""
+    if not attempt.is_past_deadline and _stands(attempt, case) is None:
+        await another_turn(desk, attempt, case)
     async with desk.database.transaction() as session:
         fresh = await _read_again(session, desk, attempt, case)
         row = fresh.message
@@ -118,6 +135,7 @@ async def _give_up(
         stands is None
         and not attempt.is_past_deadline
         and is_repeatable(desk, row, attempt.now)
+        and not is_short(await _offer_in(session, case), attempt, case)
         and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
     ):
         take_up(row, desk, attempt.now)
@@ -137,7 +155,9 @@ async def _reconsider(
             return await settle.claimed(
                 session, attempt, case.enrollment, row, Decision.NOT_SENT, reason
             )
-        case Go() if _is_what_was_claimed(verdict, row):
+        case Go() if _is_what_was_claimed(verdict, row) and not is_short(
+            await _offer_in(session, case), attempt, case
+        ):
             take_up(row, desk, attempt.now)
             return None
     await settle.withdraw(session, row)
@@ -209,6 +229,13 @@ async def _claim(
     return row
 
 
+async def _offer_in(session: AsyncSession, case: Case) -> Offer | None:
+    """The coupon that the claimed message holds."""
+    if case.step.offer is None or case.message is None:
+        return None
+    return await offers.of_message(session, case.message.key)
+
+
 def _is_what_was_claimed(go: Go, row: Message) -> bool:
     return (go.channel, go.message, go.address) == (row.channel, row.message, row.address)
 
@@ -246,13 +273,12 @@ def _verdict(attempt: Attempt, case: Case, late: Reason | None) -> Verdict | Ove
     return decide(case.occasion, case.facts, case.policy, evaluate)
 
 
-def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
+async def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
     """`expired`, unless it still could not go out: then that is what held it up."""
     try:
         go = decide(case.occasion, case.facts, case.policy, evaluate)
         if isinstance(go, Go):
-            desk.provider(go.channel)
-            word(case, go, attempt, desk.unsubscribe_url)
+            await _worded(desk, attempt, case, go)
     except (ConditionFailed, RenderingError):
         return Reason.TEMPLATE_ERROR
     except Trouble as trouble:

@@ -5,16 +5,26 @@ real, for claims and keys; `at` is journey time, for deadlines. In production th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
-from activities.providers.outcome import AnyProvider
+from activities.providers.outcome import AnyProvider, HookCall
 from engine.clock import journey_time
 from engine.keys import message_key
 from engine.orders import DeliverOrder
 from engine.reasons import Reason
 from store.database import Database
+
+
+class Shop(Protocol):
+    """Makes coupon codes of its own."""
+
+    async def ask(self, call: HookCall) -> object:
+        """The JSON it answers. Raises ProviderTrouble."""
+        ...
+
 
 # Makes the link by which this customer leaves this topic.
 UnsubscribeUrl = Callable[[str, str], str]
@@ -30,12 +40,16 @@ class Desk:
 
     `copies`: how often a transactional message may be handed to a provider that knows no
     keys, when nobody can say whether it took it; 1 leaves each such case to a person.
+    `shop` calls the webhooks that make coupon codes; None: nobody does.
+    `rates`: messages a second, of those channels that carry only so many.
     """
 
     database: Database
     providers: Mapping[str, AnyProvider]
     unsubscribe_url: UnsubscribeUrl
     copies: int = _COPIES
+    shop: Shop | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     def provider(self, channel: str) -> AnyProvider:
         """Who carries this channel. Raises Trouble if nobody does."""
@@ -43,6 +57,11 @@ class Desk:
             return self.providers[channel]
         except KeyError:
             raise Trouble(Reason.PROVIDER_DOWN, f"nobody is set up to carry {channel}") from None
+
+    def every(self, channel: str) -> timedelta | None:
+        """How far apart two messages of this channel are at least; None if that is all the same."""
+        rate = self.rates.get(channel)
+        return None if rate is None else timedelta(seconds=1 / rate)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from engine.consent import state_of
 from engine.orders import Next
 from engine.places import Whereabouts
 from engine.policy import Policy
-from engine.reached import reached, written_e164
+from engine.reached import reached
 from rendering.conditions import compile_condition, evaluate
 from store import consents, events, suppressions
 from store.activity import last_activity
@@ -51,6 +51,7 @@ async def customer_facts(
         said=partial(state_of, said),
         suppressed=lambda channel, address: (channel, address) in bad,
         upcoming=await upcoming(session, occasion, rows, policy, sent, following, channels_of),
+        read_phone=places.e164,
         where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
 
@@ -58,7 +59,7 @@ async def customer_facts(
 def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[str, str]]:
     channels = {channel for each in occasion.channels.values() for channel in each}
     channels |= set(occasion.step.channels or ())
-    found = ((channel, reached(traits, channel, written_e164)) for channel in sorted(channels))
+    found = ((channel, reached(traits, channel, places.e164)) for channel in sorted(channels))
     return {(channel, at.address) for channel, at in found if at is not None}
 
 

@@ -32,6 +32,7 @@ from api.routes import (
     ingest,
     links,
     metrics,
+    offers,
     outbox,
     pages,
 )
@@ -64,6 +65,7 @@ _GROUPS = (
     browser,
     customers,
     enrollments,
+    offers,
     events,
     outbox,
     health,

@@ -12,12 +12,16 @@ from temporalio.api.operatorservice.v1 import (
     ListSearchAttributesRequest,
 )
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
+from temporalio.common import Priority, SearchAttributeKey
 
 CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")  # the pseudonym
 JOURNEY_VERSION = SearchAttributeKey.for_keyword("JourneyVersion")
 
 SEARCH_ATTRIBUTES = (CUSTOMER_ID, JOURNEY_VERSION)
+
+# Of journeys that are transactional: the same as their messages have (workflows/policies.py),
+# which would ask first in vain if their workflows woke up last.
+FIRST = Priority(priority_key=2)
 
 EVENT_SIGNAL = "event"
 PAUSE = "pause"

@@ -3,6 +3,7 @@
     journeys/
       policy.yaml
       layout.html                   the layout of every journey, in French `fr/layout.html`
+      products.html                 a page for messages to include, in French `fr/products.html`
       trial-onboarding/
         journey.yaml
         scenarios.yaml
@@ -77,7 +78,7 @@ class _Reading:
     def load(self) -> LoadedJourneys:
         tree = self._tree
         self._read_policy()
-        self._layouts = read_layouts(tree, tree.root)
+        self._layouts = read_layouts(tree, tree.root, has_currency=self._has_currency)
         self._refuse_almost(tree.root)
         folders = [
             folder
@@ -100,8 +101,13 @@ class _Reading:
         return LoadedJourneys(
             MappingProxyType({each.journey.journey: each for each in loaded}),
             self._policy,
-            in_order(w for source in self._sources for w in source.warnings),
+            in_order([*tree.warnings, *(w for each in self._sources for w in each.warnings)]),
         )
+
+    @property
+    def _has_currency(self) -> bool:
+        """False only where it is known to be missing: a policy with mistakes may have one."""
+        return self._policy is None or self._policy.currency is not None
 
     def _read_policy(self) -> None:
         path = self._tree.root / "policy.yaml"
@@ -129,8 +135,9 @@ class _Reading:
                     f"move the folder out (only `{LIBRARY}/` is left alone)",
                 )
             return None
-        layouts = {**self._layouts, **read_layouts(tree, folder)}
-        messages, message_folders = read_messages(tree, folder, layouts)
+        has_currency = self._has_currency
+        layouts = {**self._layouts, **read_layouts(tree, folder, has_currency=has_currency)}
+        messages, message_folders = read_messages(tree, folder, layouts, has_currency=has_currency)
         if (source := self._open(path)) is None:
             return None
         checked = read_journey(source)
@@ -145,7 +152,7 @@ class _Reading:
         scenarios = self._read_scenarios(folder, checked)
         if checked.journey is None or source.mistakes:
             return None
-        advise(checked.journey, source)
+        advise(checked.journey, source, channels, self._policy)
         return LoadedJourney(checked.journey, MappingProxyType(messages), scenarios, folder)
 
     def _read_scenarios(self, folder: Path, checked: CheckedJourney) -> tuple[Scenario, ...]:

@@ -2,8 +2,9 @@
 
 Decides which files belong to a message: the texts in its folder, and those of its
 translations one level below. What may stand in them is `rendering`'s to say. The
-surprising fact: a folder such as `fr/` that holds nothing but `layout.html` is a layout's
-translation and no message, so a message called `fr` is possible and nobody needs it.
+surprising fact: a folder such as `fr/` that holds nothing but pages (`layout.html`, what is
+included) is their translation and no message, so a message called `fr` is possible and
+nobody needs it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,30 +13,45 @@ from pathlib import Path
 import rendering.messages as words
 from authoring.mistakes import Mistake
 from authoring.tree import Tree
-from rendering.messages import MessageSource, check_layouts, check_message
-from rendering.sources import FILES, LAYOUT, is_locale
+from rendering.messages import (
+    MessageSource,
+    advise_layouts,
+    advise_message,
+    check_layouts,
+    check_message,
+)
+from rendering.sources import FILES, is_locale
 
 _TEXTS = frozenset({".txt", ".html"})
 _NOTES = frozenset({".md"})  # for the people who write, not for those who read
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".ico"})
 
 
-def read_layouts(tree: Tree, folder: Path) -> dict[str, str]:
-    """The layouts of a folder (`layout.html`, `fr/layout.html`); those with mistakes too."""
+def read_layouts(tree: Tree, folder: Path, *, has_currency: bool) -> dict[str, str]:
+    """The layouts of a folder and what is included (`layout.html`, `fr/products.html`).
+
+    Those with mistakes too.
+    """
     layouts = {}
     for path in _layout_paths(tree, folder):
         if (text := tree.read(path)) is not None:
             layouts[path.relative_to(folder).as_posix()] = text
-    tree.mistakes += _placed(check_layouts(layouts), tree, folder)
+    mistakes = check_layouts(layouts, has_currency=has_currency)
+    tree.mistakes += _placed(mistakes, tree, folder)
+    if not mistakes:
+        tree.warnings += _placed(advise_layouts(layouts), tree, folder)
     return layouts
 
 
 def is_layout_folder(tree: Tree, folder: Path) -> bool:
-    """Whether it is a translation of the layout beside it."""
-    return is_locale(folder.name) and [path.name for path in tree.files(folder)] == [LAYOUT]
+    """Whether it is a translation of the layout beside it, or of what is included."""
+    files = [path.name for path in tree.files(folder)]
+    are_pages = all(name.endswith(".html") and name not in FILES for name in files)
+    return is_locale(folder.name) and bool(files) and are_pages
 
 
 def read_messages(
-    tree: Tree, folder: Path, layouts: Mapping[str, str]
+    tree: Tree, folder: Path, layouts: Mapping[str, str], *, has_currency: bool
 ) -> tuple[dict[str, MessageSource], frozenset[str]]:
     """The messages in a journey's folder that are right, and the names of all there are."""
     right: dict[str, MessageSource] = {}
@@ -48,9 +64,11 @@ def read_messages(
         files = _files(tree, message_folder)
         source = MessageSource(name=message_folder.name, files=files, layouts=layouts)
         if len(tree.mistakes) == before:  # else a file may only seem to be missing
-            tree.mistakes += _placed(check_message(source), tree, folder)
+            mistakes = check_message(source, has_currency=has_currency)
+            tree.mistakes += _placed(mistakes, tree, folder)
         if len(tree.mistakes) == before:
             right[source.name] = source
+            tree.warnings += _placed(advise_message(source), tree, folder)
     return right, frozenset(names)
 
 
@@ -58,7 +76,7 @@ def _layout_paths(tree: Tree, folder: Path) -> Iterator[Path]:
     yield from (path for path in tree.files(folder) if path.suffix == ".html")
     for translation in tree.folders(folder):
         if is_layout_folder(tree, translation):
-            yield translation / LAYOUT
+            yield from tree.files(translation)
 
 
 def _files(tree: Tree, folder: Path) -> dict[str, str]:
@@ -77,11 +95,17 @@ def _texts(tree: Tree, folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
         if path.suffix in _NOTES:
             continue
         if path.suffix not in _TEXTS:
-            files = ", ".join(f"`{file}`" for file in FILES)
-            problem = f"not a part of a message, which has {files}; link to pictures on the web"
-            tree.mistakes.append(Mistake(tree.name(path), None, problem))
+            tree.mistakes.append(Mistake(tree.name(path), None, _not_a_text(path)))
         elif (text := tree.read(path)) is not None:
             yield f"{prefix}{path.name}", text
+
+
+def _not_a_text(path: Path) -> str:
+    if path.suffix.lower() in _PICTURES:
+        what = "pictures are not sent along: put it on the web, and name it in `<img src=…>`"
+    else:
+        what = "attachments are not sent: put it on the web, and link to it"
+    return f"{what} (a message has {', '.join(f'`{file}`' for file in FILES)})"
 
 
 def _placed(mistakes: Iterable[words.Mistake], tree: Tree, folder: Path) -> list[Mistake]:

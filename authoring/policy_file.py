@@ -11,6 +11,7 @@ from authoring.sentences import did_you_mean
 from authoring.shapes import read_shape
 from authoring.source import Source
 from engine.policy import Policy
+from rendering.formats import find_locale, is_currency
 
 CHANNELS = ("email", "sms", "post", "webhook")
 
@@ -45,6 +46,7 @@ def read_policy(source: Source) -> tuple[Policy | None, PolicyNames]:
     shape = read_shape(Policy, data | known, source, (), _STAND_INS)
     _check_caps(data, names, source)
     _check_channels(data, source)
+    _check_manner(data, source)
     if source.mistakes or shape.value is None:
         return None, names
     return Policy.model_validate(data, extra="forbid"), names
@@ -71,6 +73,15 @@ def _check_caps(data: dict[str, object], names: PolicyNames, source: Source) -> 
                 ("caps", index, "topic"),
                 f"unknown topic `{topic}`{did_you_mean(topic, names.topics, 'the topics are')}",
             )
+
+
+def _check_manner(data: dict[str, object], source: Source) -> None:
+    currency, locale = data.get("currency"), data.get("locale")
+    if isinstance(currency, str) and not is_currency(currency):
+        problem = f"`{currency}` is not the code of a currency such as `EUR`"
+        source.refuse(("currency",), problem)
+    if isinstance(locale, str) and find_locale(locale) is None:
+        source.refuse(("locale",), f"`{locale}` is not a language such as `fr` or `fr-CA`")
 
 
 def _check_channels(data: dict[str, object], source: Source) -> None:

@@ -60,13 +60,10 @@ def _check_step(
             _check_events(matches, checked_step.raw.get(key), (*loc, key), source)
     if good("when") and step.when is not None:
         _check_condition(step.when, (*loc, "when"), source, checked.step_ids)
-    if good("call") and step.call is not None and around.policy.webhooks is not None:
-        known = around.policy.webhooks
-        if step.call not in known:
-            hint = did_you_mean(step.call, known, "policy.yaml has")
-            if not hint.endswith("?"):
-                hint += "; add it to `webhooks` in policy.yaml"
-            source.refuse((*loc, "call"), f"unknown webhook `{step.call}`{hint}")
+    if good("call") and step.call is not None:
+        _check_webhook(step.call, (*loc, "call"), around, source)
+    if good("offer") and step.offer is not None and step.offer.code_from is not None:
+        _check_webhook(step.offer.code_from, (*loc, "offer", "code_from"), around, source)
     if good("from") and step.sender is not None:
         try:
             compile_sender(step.sender)
@@ -123,6 +120,16 @@ def _check_messages(step: CheckedStep, around: Surroundings, source: Source) -> 
             if not hint.endswith("?"):
                 hint = f": make a folder `{name}/` beside journey.yaml, with its texts"
             source.refuse(loc, f"there is no message `{name}`{hint}")
+
+
+def _check_webhook(name: str, loc: Loc, around: Surroundings, source: Source) -> None:
+    known = around.policy.webhooks
+    if known is None or name in known:
+        return
+    hint = did_you_mean(name, known, "policy.yaml has")
+    if not hint.endswith("?"):
+        hint += "; add it to `webhooks` in policy.yaml"
+    source.refuse(loc, f"unknown webhook `{name}`{hint}")
 
 
 def _check_channels(

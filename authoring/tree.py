@@ -14,11 +14,12 @@ MAX_BYTES = 1024 * 1024  # a mail above 100 KB is clipped by Gmail already
 
 
 class Tree:
-    """A folder and what was found wrong while reading it."""
+    """A folder, what was found wrong while reading it, and what is probably not meant."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
         self.mistakes: list[Mistake] = []
+        self.warnings: list[Mistake] = []
 
     @property
     def root(self) -> Path:

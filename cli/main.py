@@ -26,7 +26,9 @@ from cli import (
     enrollments,
     importing,
     keys,
+    offers,
     outbox,
+    preview,
     publish,
     simulate,
     worker,
@@ -45,6 +47,7 @@ app = typer.Typer(
 app.command("dev")(dev.dev)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("preview")(preview.preview)
 app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)
 app.command("api")(api.api)
@@ -53,6 +56,7 @@ app.command("enroll")(enroll.enroll)
 app.add_typer(importing.imports, name="import")
 app.add_typer(enrollments.enrollments, name="enrollments")
 app.add_typer(customers.customers, name="customers")
+app.add_typer(offers.offers, name="offers")
 app.add_typer(outbox.outbox, name="outbox")
 app.add_typer(db.db, name="db")
 app.add_typer(keys.keys, name="keys")

@@ -7,6 +7,7 @@ whether that works hangs on the style sheet and not on the customer.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from engine.definition import Step
@@ -14,13 +15,22 @@ from engine.gate import Customer, Go, Occasion
 from engine.localtime import shift, zone
 from engine.matching import ConditionFailed
 from engine.policy import Policy
+from rendering.card import render_card
 from rendering.errors import TemplateError
-from rendering.messages import MessageContext, MessageSource, render_email, render_text
-from rendering.senders import compile_sender
-from rendering.sources import HTML, SUBJECT, TEXT
+from rendering.messages import (
+    MessageContext,
+    MessageSource,
+    render_email,
+    render_text,
+    spoken_policy,
+    spoken_sender,
+)
+from rendering.senders import find_sender
+from rendering.sms import render_sms
+from rendering.sources import CARD, HTML, SUBJECT, TEXT
 
 _SAMPLE_CODE = "SAMPLE42"
-_SAMPLE_LINK = "https://parcours.example/u/sample"
+_SAMPLE_SITE = "https://parcours.example"
 
 
 class SampleWording:
@@ -33,11 +43,20 @@ class SampleWording:
 
     def __call__(self, occasion: Occasion, customer: Customer, go: Go) -> None:
         """Raises ConditionFailed where the real message could not be rendered."""
-        if go.channel != "email":
-            return
         source = self._messages[occasion.journey.journey][go.message]
+        context = self._context(occasion, customer, go)
         try:
-            self._word(source, self._context(occasion, customer, go))
+            match go.channel:
+                case "sms":
+                    is_marketing = go.topic is not None
+                    stop_text = self._policy.sms.stop_text if is_marketing else {}
+                    render_sms(source, context, stop_text)
+                case "post" if self._policy.post is None:
+                    raise TemplateError("policy.yaml has no `post`", file=source.full_name(CARD))
+                case "post":
+                    render_card(source, context)
+                case _:
+                    self._word(source, context)
         except TemplateError as error:
             raise ConditionFailed(str(error)) from error
 
@@ -62,38 +81,41 @@ class SampleWording:
             start_event=occasion.start_event,
             journey=occasion.journey.journey,
             step=step.id,
-            sender=self._sender(step, customer, occasion),
-            policy={"postal_address": policy.postal_address},
-            links={"unsubscribe": _SAMPLE_LINK if go.topic is not None else None,
-                   "preferences": None, "confirm": None},
+            sender=spoken_sender(
+                find_sender(step.sender, customer.traits, occasion.event, policy.sender)
+            ),
+            policy=spoken_policy(policy),
+            links=sample_links(go.topic),
             now=occasion.delivery.at,
-            offer=_offer(occasion),
+            offer=sample_offer(step, occasion.delivery.at, occasion.delivery.zone),
             locale=said if isinstance(said, str) else policy.locale,
             default_locale=policy.locale,
             timezone=occasion.delivery.zone,
-        )  # fmt: skip
-
-    def _sender(
-        self, step: Step, customer: Customer, occasion: Occasion
-    ) -> Mapping[str, str | None]:
-        usual = self._policy.sender
-        named = None
-        if step.sender is not None:
-            named = compile_sender(step.sender).find(customer.traits, occasion.event)
-        if named is None:
-            return {"name": usual.name, "email": usual.email, "reply_to": usual.reply_to}
-        return {"name": named.name or usual.name, "email": named.email, "reply_to": None}
+        )
 
 
-def _offer(occasion: Occasion) -> Mapping[str, Any] | None:
-    terms = occasion.step.offer
+def sample_links(topic: str | None) -> Mapping[str, str | None]:
+    """Links that lead nowhere; a transactional message has none but to confirm something."""
+    if topic is None:
+        confirm = f"{_SAMPLE_SITE}/s/sample"
+        return {"unsubscribe": None, "preferences": None, "confirm": confirm}
+    return {
+        "unsubscribe": f"{_SAMPLE_SITE}/u/sample",
+        "preferences": f"{_SAMPLE_SITE}/p/sample",
+        "confirm": None,
+    }
+
+
+def sample_offer(step: Step, at: datetime, zone_name: str) -> Mapping[str, Any] | None:
+    """What the step offers, with a code that no till takes."""
+    terms = step.offer
     if terms is None:
         return None
-    tz = zone(occasion.delivery.zone)
-    assert tz is not None  # the machine computes in zones that exist
+    tz = zone(zone_name)
+    assert tz is not None  # whoever names it computes in zones that exist
     return {
         "code": _SAMPLE_CODE,
         "percent": None if terms.percent is None else float(terms.percent),
         "amount": None if terms.amount is None else float(terms.amount),
-        "expires_at": shift(occasion.delivery.at, terms.valid.terms, tz),
+        "expires_at": shift(at, terms.valid.terms, tz),
     }

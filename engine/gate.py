@@ -25,6 +25,12 @@ from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
 
+# What a step goes by that reaches no person: it sets traits, or calls the app.
+TRAITS, WEBHOOK = "traits", "webhook"
+
+# The trait in which customers say how they want to be reached: one channel, or some in order.
+_PREFERENCE = "preferred_channel"
+
 
 @dataclass(frozen=True)
 class Customer:
@@ -97,8 +103,10 @@ def refusal(
     """Why a message that may be out already must not be handed over again; None if it may.
 
     What is asked before every further attempt: not what the customer did meanwhile, but
-    whether they may still be written to.
+    whether they may still be written to. A call reaches no person, so nobody is asked.
     """
+    if not occasion.step.messages:
+        return None
     topic = occasion.journey.topic_of(occasion.step)
     if topic is not None and (refused := _consent(customer, policy, channel, topic)):
         return refused
@@ -176,7 +184,7 @@ def _held_out(occasion: Occasion, customer: Customer, policy: Policy) -> Settled
 
 
 def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Verdict:
-    """The first channel in order of preference that lets the message out.
+    """The first channel, in the customer's order and then the step's, that lets it out.
 
     Else the wait for the one that is free first; else the first refusal, where that of a
     channel by which the customer can't be reached at all says least.
@@ -186,7 +194,7 @@ def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> 
     message = choose_message(occasion, customer.id)
     waits: list[NotBefore] = []
     refusals: list[Settled] = []
-    for channel in occasion.step.channels or occasion.channels[message]:
+    for channel in _channels(occasion, customer, message):
         match _by_channel(occasion, customer, policy, message, channel):
             case Go() as go:
                 return go
@@ -200,14 +208,25 @@ def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> 
     return refusals[0] if refusals else _not(Reason.NO_ADDRESS)
 
 
+def _channels(occasion: Occasion, customer: Customer, message: str) -> tuple[str, ...]:
+    """Those to try, in order. What the customer wishes for counts among what the step allows."""
+    has = occasion.channels[message]
+    allowed = occasion.step.channels or has
+    carried = tuple(channel for channel in allowed if channel in has) or allowed
+    said = customer.traits.get(_PREFERENCE)
+    wishes = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    first = tuple(dict.fromkeys(wish for wish in wishes if wish in carried))
+    return (*first, *(channel for channel in carried if channel not in first))
+
+
 def _without_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Go:
     """`call` and `set` reach no person, so nobody is asked for consent or left in peace."""
     step = occasion.step
     if step.call is None:
-        return Go(message=step.id, channel="traits", address=customer.id, topic=None)
+        return Go(message=step.id, channel=TRAITS, address=customer.id, topic=None)
     hook = policy.webhooks.get(step.call)
     address = hook.url if hook is not None else step.call
-    return Go(message=step.call, channel="webhook", address=address, topic=None)
+    return Go(message=step.call, channel=WEBHOOK, address=address, topic=None)
 
 
 def _by_channel(

@@ -214,6 +214,7 @@ class Policy(_Frozen):
     postal_address: str = Field(min_length=1)
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
     locale: str = "en"
+    currency: str | None = None
     topics: dict[str, Topic] = Field(min_length=1)
     caps: tuple[Cap, ...] = ()
     quiet_hours: dict[str, Quiet] = {}

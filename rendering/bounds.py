@@ -16,8 +16,10 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
 from rendering.errors import ExpressionFailure, TooLarge, TooSlow
-from rendering.filters import MANNERED_FILTERS, MAX_TEXT, PLAIN_FILTERS, Manner, Number
-from rendering.grammar import EACH, JOIN, LITERAL, MAX_NUMBER
+from rendering.filters import BEARS_MISSING, MAX_TEXT, PLAIN_FILTERS
+from rendering.formats import MANNERED_FILTERS, Manner
+from rendering.grammar import EACH, JOIN, LITERAL, MAX_NUMBER, PAY
+from rendering.kinds import Number
 from rendering.plain import Missing
 
 # Gmail clips at 102 KB; past twice that, something has gone wrong with the template's loop.
@@ -135,6 +137,13 @@ def _paid(run: Run, values: Iterator[Any], cost: int) -> Iterator[Any]:
 
 
 @pass_context
+def _pay(context: Context, cost: int) -> int:
+    """What a part of a page costs, each time that it is included."""
+    context[RUN].spend(cost)
+    return cost
+
+
+@pass_context
 def _join(context: Context, values: list[Any]) -> str:
     """`a ~ b`: texts and numbers, joined; escaped where one of them is HTML already."""
     texts = [finalize(context, value) for value in values]
@@ -165,7 +174,7 @@ def up_to(*args: int) -> range:
 
 BOUNDED_FILTERS: dict[str, Callable[..., Any]] = {
     **{
-        name: _bounded(function, mannered=False, takes_missing=name in ("default", "d"))
+        name: _bounded(function, mannered=False, takes_missing=name in BEARS_MISSING)
         for name, function in PLAIN_FILTERS.items()
     },
     **{
@@ -173,6 +182,7 @@ BOUNDED_FILTERS: dict[str, Callable[..., Any]] = {
         for name, function in MANNERED_FILTERS.items()
     },
     EACH: _each,
+    PAY: _pay,
     JOIN: _join,
     LITERAL: _literal,
 }

@@ -17,7 +17,7 @@ from jinja2 import Template, nodes
 from engine.localtime import zone
 from rendering.bounds import RUN, Run
 from rendering.errors import ExpressionFailure
-from rendering.filters import Manner
+from rendering.formats import Manner
 from rendering.grammar import Vocabulary, rewrite
 from rendering.sandbox import FAULTS, Sandbox, problem
 

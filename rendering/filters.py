@@ -1,78 +1,22 @@
 """The filters and tests of templates and conditions: `{{ customer.plan | upper }}`.
 
-Decides what each does with plain data. Bounds on work and on missing fields are put around
-them by `sandbox`. The surprising fact: `default` also replaces empty text, because "Hi ,"
-is the same blunder as "Hi None,".
+Decides what each does with plain data; dates and money are `formats`, products are `products`.
+Bounds on work and on missing fields are put around them by `sandbox`. The surprising fact:
+`default` also replaces empty text, because "Hi ," is the same blunder as "Hi None,".
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal, is_currency
-
-from engine.values import read_instant
 from rendering.errors import ExpressionFailure
+from rendering.formats import MANNERED_FILTERS
+from rendering.kinds import Number, as_number, as_text
 from rendering.plain import Missing
+from rendering.products import find_products, find_web_link
 
 # A computed text longer than this is a mistake or an attack: a whole message is shorter.
 MAX_TEXT = 100_000
-
-Number = int | float | Decimal
-
-
-@dataclass(frozen=True)
-class Manner:
-    """Whose habits dates and numbers follow: a language and a zone."""
-
-    locale: Locale
-    zone: ZoneInfo
-
-
-@lru_cache(maxsize=64)
-def find_locale(name: str) -> Locale | None:
-    """The locale of a tag such as `fr` or `fr-CA`; its language alone if the rest is unknown."""
-    for tag in (name, name.replace("_", "-").split("-")[0]):
-        try:
-            return Locale.parse(tag.replace("-", "_"))
-        except (UnknownLocaleError, ValueError):
-            continue
-    return None
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, Missing):
-        value.fail()
-    raise ExpressionFailure(f"text is needed here, not {_kind(value)}")
-
-
-def _number(value: Any) -> Number:
-    if isinstance(value, Number):
-        return value
-    if isinstance(value, Missing):
-        value.fail()
-    raise ExpressionFailure(f"a number is needed here, not {_kind(value)}: use `| float`")
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, Number):
-        return "a number"
-    if isinstance(value, Mapping):
-        return "a group of fields"
-    return "a date" if isinstance(value, date) else "a list"
 
 
 def _default(value: Any, instead: Any = "") -> Any:
@@ -80,19 +24,19 @@ def _default(value: Any, instead: Any = "") -> Any:
 
 
 def _capitalize(value: Any) -> str:
-    text = _text(value)
+    text = as_text(value)
     return text[:1].upper() + text[1:]  # the rest stays: "McDonald", not "Mcdonald"
 
 
 def _truncate(value: Any, length: int = 80) -> str:
-    text = _text(value)
-    if len(text) <= length:
-        return text
-    return text[: max(length - 1, 0)].rsplit(" ", 1)[0].rstrip() + "…"
+    whole = as_text(value)
+    if len(whole) <= length:
+        return whole
+    return whole[: max(length - 1, 0)].rsplit(" ", 1)[0].rstrip() + "…"
 
 
 def _replace(value: Any, old: str, new: str) -> str:
-    text, old, new = _text(value), _text(old), _text(new)
+    text, old, new = as_text(value), as_text(old), as_text(new)
     # Known before it is made: 100 KB of `a`, each replaced by 100 KB, is 10 GB.
     if len(text) + text.count(old) * len(new) > MAX_TEXT:
         raise ExpressionFailure("`replace` would make a text that is too long")
@@ -100,10 +44,10 @@ def _replace(value: Any, old: str, new: str) -> str:
 
 
 def _join(value: Any, between: str = ", ") -> str:
-    texts = [_text(each) for each in value]
-    if sum(map(len, texts)) + len(texts) * len(_text(between)) > MAX_TEXT:
+    texts = [as_text(each) for each in value]
+    if sum(map(len, texts)) + len(texts) * len(as_text(between)) > MAX_TEXT:
         raise ExpressionFailure("`join` would make a text that is too long")
-    return _text(between).join(texts)
+    return as_text(between).join(texts)
 
 
 def _first(value: Any) -> Any:
@@ -117,7 +61,7 @@ def _last(value: Any) -> Any:
 def _round(value: Any, digits: int = 0) -> Number:
     if not -15 <= digits <= 15:
         raise ExpressionFailure("`round` takes at most 15 digits")
-    rounded: Any = round(_number(value), digits)
+    rounded: Any = round(as_number(value), digits)
     return int(rounded) if digits <= 0 else rounded
 
 
@@ -136,58 +80,20 @@ def _float(value: Any) -> float:
 
 
 def _short(value: Any) -> str:
-    text = _text(value)
+    text = as_text(value)
     if len(text) > 40:  # no number of a message is longer, and reading long ones is slow
         raise ValueError
     return text
 
 
-def _instant(value: Any, manner: Manner) -> datetime:
-    instant = read_instant(value, manner.zone)
-    if instant is None:
-        raise ExpressionFailure("this can't be read as a date: write it like `2026-11-30`")
-    return instant.astimezone(manner.zone)
-
-
-_FORMATS = frozenset({"short", "medium", "long", "full"})
-
-
-def _format(name: str) -> str:
-    if name not in _FORMATS:
-        raise ExpressionFailure("a date's format is `short`, `medium`, `long` or `full`")
-    return name
-
-
-def _date(manner: Manner, value: Any, format: str = "long") -> str:
-    return format_date(_instant(value, manner), _format(format), manner.locale)
-
-
-def _weekday(manner: Manner, value: Any) -> str:
-    return format_datetime(_instant(value, manner), "EEEE", locale=manner.locale)
-
-
-def _time(manner: Manner, value: Any, format: str = "short") -> str:
-    return format_time(_instant(value, manner), _format(format), manner.zone, manner.locale)
-
-
-def _number_filter(manner: Manner, value: Any) -> str:
-    return format_decimal(_number(value), locale=manner.locale)
-
-
-def _money(manner: Manner, value: Any, currency: str) -> str:
-    if not (isinstance(currency, str) and is_currency(currency, manner.locale)):
-        raise ExpressionFailure("`money` needs a currency such as `'EUR'`")
-    return format_currency(_number(value), currency, locale=manner.locale)
-
-
 PLAIN_FILTERS: Mapping[str, Callable[..., Any]] = {
     "default": _default,
     "d": _default,
-    "upper": lambda value: _text(value).upper(),
-    "lower": lambda value: _text(value).lower(),
-    "title": lambda value: _text(value).title(),
+    "upper": lambda value: as_text(value).upper(),
+    "lower": lambda value: as_text(value).lower(),
+    "title": lambda value: as_text(value).title(),
     "capitalize": _capitalize,
-    "trim": lambda value: _text(value).strip(),
+    "trim": lambda value: as_text(value).strip(),
     "truncate": _truncate,
     "replace": _replace,
     "join": _join,
@@ -198,18 +104,15 @@ PLAIN_FILTERS: Mapping[str, Callable[..., Any]] = {
     "sort": sorted,
     "items": lambda value: list(value.items()) if isinstance(value, Mapping) else list(value),
     "round": _round,
-    "abs": lambda value: abs(_number(value)),
+    "abs": lambda value: abs(as_number(value)),
     "int": _int,
     "float": _float,
-    "urlencode": lambda value: quote(_text(value), safe=""),
+    "urlencode": lambda value: quote(as_text(value), safe=""),
+    "products": find_products,
+    "web_link": find_web_link,
 }
-MANNERED_FILTERS: Mapping[str, Callable[..., Any]] = {
-    "date": _date,
-    "time": _time,
-    "weekday": _weekday,
-    "number": _number_filter,
-    "money": _money,
-}
+# What may be given a field without a value, and makes something of it.
+BEARS_MISSING = frozenset({"default", "d", "products", "web_link"})
 FILTERS = frozenset(PLAIN_FILTERS) | frozenset(MANNERED_FILTERS)
 
 
@@ -227,7 +130,7 @@ TESTS: Mapping[str, Callable[..., bool]] = {
     "number": lambda value: isinstance(value, Number) and not isinstance(value, bool),
     "mapping": lambda value: isinstance(value, Mapping),
     "iterable": lambda value: isinstance(value, list | tuple),
-    "even": lambda value: _number(value) % 2 == 0,
-    "odd": lambda value: _number(value) % 2 == 1,
+    "even": lambda value: as_number(value) % 2 == 0,
+    "odd": lambda value: as_number(value) % 2 == 1,
     "in": _in,
 }

@@ -20,11 +20,12 @@ MAX_TREE_DEPTH = 60
 MAX_NUMBER = 10**15
 
 # Names that only `rewrite` writes; authors' names may not start with an underscore.
-EACH, JOIN, LITERAL, NONE_NAME = "_each", "_join", "_literal", "_none"
+EACH, JOIN, LITERAL, PAY, NONE_NAME = "_each", "_join", "_literal", "_pay", "_none"
+_PAID_NAME = "_paid"
 
 _STATEMENTS: tuple[type[nodes.Node], ...] = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Block,
-    nodes.Extends, nodes.Assign,
+    nodes.Extends, nodes.Include, nodes.Assign,
 )  # fmt: skip
 _EXPRESSIONS: tuple[type[nodes.Node], ...] = (
     nodes.Name, nodes.Const, nodes.Tuple, nodes.List, nodes.Dict, nodes.Pair, nodes.Keyword,
@@ -34,11 +35,11 @@ _EXPRESSIONS: tuple[type[nodes.Node], ...] = (
 )  # fmt: skip
 _ALLOWED = frozenset(_STATEMENTS + _EXPRESSIONS)
 
+_SHARE = "`{}` is not allowed: put what messages share into a page of its own, and `include` it"
 _INSTEAD: dict[type[nodes.Node], str] = {
-    nodes.Include: "`include` is not allowed: put what messages share into `layout.html`",
-    nodes.Import: "`import` is not allowed: put what messages share into `layout.html`",
-    nodes.FromImport: "`import` is not allowed: put what messages share into `layout.html`",
-    nodes.Macro: "`macro` is not allowed: write the text out, or put it into `layout.html`",
+    nodes.Import: _SHARE.format("import"),
+    nodes.FromImport: _SHARE.format("import"),
+    nodes.Macro: _SHARE.format("macro"),
     nodes.CallBlock: "`call` is not allowed: write the text out",
     nodes.FilterBlock: "`filter` blocks are not allowed: use `{{ … | filter }}`",
     nodes.AssignBlock: "`set` blocks are not allowed: use `{% set name = … %}`",
@@ -128,8 +129,17 @@ def _problem(node: nodes.Node, words: Vocabulary, assigned: frozenset[str]) -> s
             return "`recursive` loops are not allowed"
         case nodes.Extends() if not isinstance(node.template, nodes.Const):
             return '`extends` takes a file name in quotes: `{% extends "layout.html" %}`'
+        case nodes.Include():
+            return _include_problem(node)
         case nodes.Block() if node.name.startswith("_"):
             return f"`{node.name}` can't be a block's name"
+    return None
+
+
+def _include_problem(node: nodes.Include) -> str | None:
+    named = isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)
+    if not named or node.ignore_missing or not node.with_context:
+        return '`include` takes a file name in quotes and no more: `{% include "products.html" %}`'
     return None
 
 
@@ -186,6 +196,13 @@ def _listed(words: list[str]) -> str:
 def rewrite(tree: nodes.Node) -> None:
     """Change an allowed tree in place, so that its work is counted and its nones are safe."""
     _Rewriter().visit(tree)
+
+
+def charge(tree: nodes.Template) -> None:
+    """Have a page pay when it begins, so that one that is included in a loop pays each time."""
+    cost = nodes.Const(sum(1 for _ in _all(tree)), lineno=1)
+    paid = nodes.Name(_PAID_NAME, "store", lineno=1)
+    tree.body.insert(0, nodes.Assign(paid, _filter(PAY, cost), lineno=1))
 
 
 class _Rewriter(NodeTransformer):

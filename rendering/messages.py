@@ -16,9 +16,16 @@ from babel import Locale
 from css_inline import CSSInliner, InlineError
 
 from engine.localtime import zone
-from rendering.checks import Mistake, check_layouts, check_message
+from engine.policy import Policy, Sender
+from rendering.checks import (
+    Mistake,
+    advise_layouts,
+    advise_message,
+    check_layouts,
+    check_message,
+)
 from rendering.errors import TemplateError
-from rendering.filters import Manner, find_locale
+from rendering.formats import Manner, find_locale
 from rendering.plain import plain
 from rendering.sources import HTML, SUBJECT, TEXT, MessageSource, split
 from rendering.templates import WORDS, compiled
@@ -29,10 +36,14 @@ __all__ = [
     "MessageSource",
     "Mistake",
     "RenderedEmail",
+    "advise_layouts",
+    "advise_message",
     "check_layouts",
     "check_message",
     "render_email",
     "render_text",
+    "spoken_policy",
+    "spoken_sender",
 ]
 
 # Two lines of a desktop inbox; more is never shown, and only a customer's data makes it so long.
@@ -59,13 +70,23 @@ class MessageContext:
     journey: str
     step: str
     sender: Mapping[str, str | None]  # name, email, reply_to
-    policy: Mapping[str, str]  # postal_address
+    policy: Mapping[str, str | None]  # postal_address, currency
     links: Mapping[str, str | None]  # unsubscribe, preferences, confirm
     now: datetime
     offer: Mapping[str, Any] | None = None  # code, percent, amount, expires_at
     locale: str = "en"
     default_locale: str = "en"
     timezone: str = "UTC"
+
+
+def spoken_sender(sender: Sender) -> Mapping[str, str | None]:
+    """`sender` of a context."""
+    return {"name": sender.name, "email": sender.email, "reply_to": sender.reply_to}
+
+
+def spoken_policy(policy: Policy) -> Mapping[str, str | None]:
+    """`policy` of a context."""
+    return {"postal_address": policy.postal_address, "currency": policy.currency}
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,12 @@ def _render(source: MessageSource, path: str, context: MessageContext, locale: s
     spoken = locale if _language(locale) == _language(language) else language
     customers_zone = zone(context.timezone) or zone("UTC")
     assert customers_zone is not None  # tzdata has UTC
-    manner = Manner(find_locale(spoken) or Locale("en"), customers_zone)
+    manner = Manner(
+        find_locale(spoken) or Locale("en"),
+        customers_zone,
+        context.policy.get("currency"),
+        context.now,
+    )
     values = {name: plain(getattr(context, name), name) for name in sorted(WORDS.names)}
     values["locale"] = language
     return compiled(source).render(source.full_name(path), values, manner)

@@ -31,8 +31,9 @@ from rendering.errors import (
     TooLarge,
     TooSlow,
 )
-from rendering.filters import TESTS, Manner
-from rendering.grammar import NONE_NAME, Refusal, Vocabulary, refusals, rewrite
+from rendering.filters import TESTS
+from rendering.formats import Manner
+from rendering.grammar import NONE_NAME, Refusal, Vocabulary, charge, refusals, rewrite
 from rendering.plain import NONE, Fields, Items, Missing
 
 # Ten times a long newsletter's source. Parsing and the walk take time in proportion.
@@ -58,7 +59,7 @@ _T = TypeVar("_T")
 class Sandbox(SandboxedEnvironment):
     """A Jinja2 environment over a fixed set of named sources.
 
-    `resolve` says which source an `extends` in one of them means (or None).
+    `resolve` says which source an `extends` or `include` in one of them means (or None).
     """
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
@@ -111,6 +112,7 @@ class Sandbox(SandboxedEnvironment):
         tree = self.tree(source, named)
         self.judge(tree, named)
         rewrite(tree)
+        charge(tree)
         return tree
 
     def judge(self, tree: nodes.Node, name: str) -> None:
@@ -151,7 +153,7 @@ class Sandbox(SandboxedEnvironment):
         return self._sources[name]
 
     def join_path(self, template: str, parent: str) -> str:
-        """The source that `extends` means. Raises TemplateNotFound."""
+        """The source that `extends` or `include` means. Raises TemplateNotFound."""
         found = self._resolve(template, parent)
         if found is None:
             raise TemplateNotFound(template)

@@ -14,7 +14,7 @@ from rendering.sources import MessageSource, split
 # The groups whose fields we make ourselves, so that a typo in them is found by `check`.
 _CLOSED = (
     ("sender", frozenset({"name", "email", "reply_to"})),
-    ("policy", frozenset({"postal_address"})),
+    ("policy", frozenset({"postal_address", "currency"})),
     ("links", frozenset({"unsubscribe", "preferences", "confirm"})),
     ("offer", frozenset({"code", "percent", "amount", "expires_at"})),
 )

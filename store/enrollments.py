@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation, Overflow
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 from sqlmodel import col
 
 from engine.reasons import Ending
 from store import customers
+from store.built_once import run
 from store.database import StoreError
 from store.inserting import insert_new, sql_table
 from store.tables import Enrollment, EnrollmentState
+from store.tables.columns import UTC_TIME
 
 # Some kilobytes a row, the whole definition among them.
 _WITHOUT_START = (
@@ -34,6 +38,20 @@ _SET_NEXT = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
     .values(next_step=bindparam("to_step"), next_at=bindparam("due_at"))
+    .returning(_TABLE.c.id)
+)
+
+_CLOSE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
+    .values(
+        state=bindparam("as_state"),
+        ended_at=bindparam("at"),
+        ended_by=bindparam("by"),
+        converted_at=func.coalesce(bindparam("reached_at", type_=UTC_TIME), _TABLE.c.converted_at),
+        next_step=null(),
+        next_at=null(),
+    )
     .returning(_TABLE.c.id)
 )
 
@@ -147,16 +165,14 @@ async def close(
     session: AsyncSession, enrollment_id: str, ending: Ending, at: datetime, by: str | None
 ) -> bool:
     """End an enrollment at `at` (journey time); False if it is not open: the first ending stays."""
-    values: dict[str, object] = {
-        "state": EnrollmentState(ending.value),
-        "ended_at": at,
-        "ended_by": by,
-        "next_step": None,
-        "next_at": None,
-    }
-    if ending is Ending.CONVERTED:
-        values["converted_at"] = at
-    return await _change(session, enrollment_id, values)
+    state = EnrollmentState(ending.value)
+    reached_at = at if ending is Ending.CONVERTED else None
+    values = {"of_id": enrollment_id, "as_state": state, "at": at, "by": by}
+    if (await run(session, _CLOSE, {**values, "reached_at": reached_at})).scalar() is None:
+        return False
+    told = {"state": state, "ended_at": at, "ended_by": by, "next_step": None, "next_at": None}
+    _tell(session, enrollment_id, told if reached_at is None else {**told, "converted_at": at})
+    return True
 
 
 async def amend(
@@ -228,7 +244,7 @@ async def set_next(
     An enrollment that the session has read already does not hear of it.
     """
     values = {"of_id": enrollment_id, "to_step": step, "due_at": at}
-    return await session.scalar(_SET_NEXT, values) is not None
+    return (await run(session, _SET_NEXT, values)).scalar() is not None
 
 
 async def pause(session: AsyncSession, enrollment_id: str, at: datetime) -> bool:
@@ -292,6 +308,14 @@ async def counts(
         statement = statement.where(col(Enrollment.journey).in_(set(journeys)))
     rows = await session.execute(statement)
     return {(journey, state): count for journey, state, count in rows}
+
+
+def _tell(session: AsyncSession, enrollment_id: str, values: dict[str, object]) -> None:
+    """Have an enrollment that the session has read say what was written past it."""
+    row = session.identity_map.get(identity_key(Enrollment, enrollment_id))
+    if row is not None:
+        for name, value in values.items():
+            set_committed_value(row, name, value)
 
 
 async def _change(session: AsyncSession, enrollment_id: str, values: dict[str, object]) -> bool:

@@ -21,6 +21,7 @@ from sqlmodel import col
 from engine.definition import Journey
 from engine.policy import Policy
 from engine.watching import Watched, watched
+from store.built_once import run
 from store.inserting import insert_into, sql_table, values_of
 from store.tables import JourneyVersion, Publication
 
@@ -106,8 +107,7 @@ NEWEST = (
 
 async def newest_publication(session: AsyncSession) -> Published | None:
     """What is published now; None if nothing ever was."""
-    # Not through the session, which takes its time to find out that there is no object in it.
-    row = (await (await session.connection()).execute(NEWEST)).one_or_none()
+    row = (await run(session, NEWEST)).one_or_none()
     return None if row is None else await publication_of(session, *row)
 
 

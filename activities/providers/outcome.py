@@ -49,9 +49,10 @@ class Letter:
 
     key: str
     kind: LetterKind
-    sender: PostalAddress | None
+    sender: PostalAddress
     recipient: PostalAddress
     html: str
+    transactional: bool
     customer_id: str
 
 

@@ -1,13 +1,14 @@
 """From a verdict to a parcel ready to be claimed: one file a channel, what they share in `draft`.
 
-Everything random in a message (the coupon's code) is made here, once, before the claim;
-whatever is sent later is what was claimed.
+Everything random in a message (the coupon's code) is made once, before the claim; whatever is
+sent later is what was claimed.
 """
 
 from dataclasses import dataclass
 
 from activities.case import Case
 from activities.desk import Attempt, UnsubscribeUrl
+from activities.offering import offer_of
 from activities.providers.outcome import Parcel
 from activities.wording.call import call_of
 from activities.wording.draft import Draft, begin
@@ -32,11 +33,21 @@ class Worded:
     content_hash: str | None = None
 
 
-def word(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Worded:
-    """Word what a step sends or calls. Raises RenderingError."""
+def word(
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    unsubscribe_url: UnsubscribeUrl,
+    shops_code: str | None = None,
+) -> Worded:
+    """Word what a step sends or calls. Raises RenderingError.
+
+    `shops_code`: the coupon's, where a shop makes its own.
+    """
     if case.step.call is not None:
         return Worded(call_of(case, go, attempt))
-    draft = begin(case, go, attempt, unsubscribe_url)
+    offer = offer_of(case, attempt, shops_code)
+    draft = begin(case, go, attempt, unsubscribe_url, offer)
     return Worded(_worded(draft), draft.offer, draft.source.content_hash)
 
 

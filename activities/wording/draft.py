@@ -4,7 +4,6 @@ Each is made once a message, whichever channel it goes by; the channels' own fil
 into their form.
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,16 +12,10 @@ from typing import Any
 from activities.case import Case
 from activities.desk import Attempt, UnsubscribeUrl
 from engine.gate import Go
-from engine.localtime import shift, zone
 from engine.policy import Sender
-from rendering.messages import MessageContext, MessageSource
-from rendering.senders import compile_sender
+from rendering.messages import MessageContext, MessageSource, spoken_policy, spoken_sender
+from rendering.senders import find_sender
 from store.tables import Offer
-
-# 32 letters and digits that no one mistakes for another; 8 of them give 40 bits, so that no
-# shop's till lets anyone guess one.
-_CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_CODE_LENGTH = 8
 
 
 @dataclass(frozen=True)
@@ -43,11 +36,12 @@ class Draft:
     context: MessageContext
 
 
-def begin(case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl) -> Draft:
+def begin(
+    case: Case, go: Go, attempt: Attempt, unsubscribe_url: UnsubscribeUrl, offer: Offer | None
+) -> Draft:
     """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
-    offer = _offer(case, attempt.key)
     leave = unsubscribe_url(case.customer.id, go.topic) if go.topic is not None else None
     return Draft(
         case=case,
@@ -69,8 +63,8 @@ def _context(case: Case, sender: Sender, offer: Offer | None, leave: str | None)
         start_event=case.enrollment.start_properties,
         journey=case.journey.journey,
         step=case.step.id,
-        sender={"name": sender.name, "email": sender.email, "reply_to": sender.reply_to},
-        policy={"postal_address": case.policy.postal_address},
+        sender=spoken_sender(sender),
+        policy=spoken_policy(case.policy),
         links={"unsubscribe": leave, "preferences": None, "confirm": None},
         now=case.at,
         offer=None if offer is None else _spoken(offer),
@@ -87,33 +81,7 @@ def _locale(case: Case) -> str:
 
 def _sender(case: Case) -> Sender:
     """The step's `from` if it names someone with an address, else the policy's sender."""
-    usual = case.policy.sender
-    if case.step.sender is None:
-        return usual
-    named = compile_sender(case.step.sender).find(case.traits, case.occasion.event)
-    if named is None:
-        return usual
-    return Sender(name=named.name or usual.name, email=named.email)
-
-
-def _offer(case: Case, key: str) -> Offer | None:
-    """A coupon whose days count from when it goes out."""
-    terms = case.step.offer
-    if terms is None:
-        return None
-    tz = zone(case.zone)
-    assert tz is not None  # `zone_of` gives only zones that exist
-    return Offer(
-        code="".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH)),
-        customer_id=case.customer.id,
-        enrollment_id=case.enrollment.id,
-        journey=case.journey.journey,
-        step=case.step.id,
-        percent=terms.percent,
-        amount=terms.amount,
-        valid_until_at=shift(case.at, terms.valid.terms, tz),
-        message_key=key,
-    )
+    return find_sender(case.step.sender, case.traits, case.occasion.event, case.policy.sender)
 
 
 def _spoken(offer: Offer) -> Mapping[str, Any]:

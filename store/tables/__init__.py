@@ -24,6 +24,7 @@ Rules for whoever edits a table next:
 
 from engine.consent import ConsentState
 from store.tables.access import ApiKey, AuditEntry, ConsoleUser
+from store.tables.channels import SendSlots
 from store.tables.columns import Table
 from store.tables.customers import (
     Company,
@@ -72,6 +73,7 @@ __all__ = [
     "OutboxRow",
     "Publication",
     "RefusedCall",
+    "SendSlots",
     "Stop",
     "StopScope",
     "Suppression",

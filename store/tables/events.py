@@ -23,12 +23,16 @@ class EventKind(StrEnum):
 
 
 class OutboxKind(StrEnum):
-    """What the dispatcher does with a row: start, signal, update or cancel a workflow."""
+    """What the dispatcher does with a row: start, signal, update or cancel a workflow.
+
+    `identify` is for ourselves: traits that a step sets, to be taken in as the app's are.
+    """
 
     START = "start"
     SIGNAL = "signal"
     UPDATE = "update"
     CANCEL = "cancel"
+    IDENTIFY = "identify"
 
 
 class Event(Table, table=True):

@@ -146,9 +146,62 @@ def test_a_file_that_is_not_utf_8_is_told_with_its_line(write: Write) -> None:
     assert mistake == ("trial/tip/email.html:2: byte 0xe9 is not UTF-8: save the file as UTF-8")
 
 
-def test_what_is_no_text_is_no_part_of_a_message(write: Write) -> None:
-    [mistake] = _mistakes(write({"trial/tip/logo.png": b"\x89PNG"}))
-    assert mistake.startswith("trial/tip/logo.png: not a part of a message")
+@pytest.mark.parametrize(
+    ("file", "instead"),
+    [
+        ("invoice.pdf", "attachments are not sent: put it on the web, and link to it"),
+        ("invoice", "attachments are not sent"),
+        ("fr/terms.docx", "attachments are not sent"),
+        (
+            "logo.png",
+            "pictures are not sent along: put it on the web, and name it in",
+        ),
+        ("fr/Logo.JPG", "pictures are not sent along"),
+    ],
+)
+def test_attachments_and_pictures_are_refused_with_what_to_do(
+    write: Write, file: str, instead: str
+) -> None:
+    [mistake] = _mistakes(write({f"trial/tip/{file}": b"\x89PNG"}))
+    assert mistake.startswith(f"trial/tip/{file}: {instead}")
+    assert "(a message has `subject.txt`, `email.html`" in mistake
+
+
+def test_a_page_beside_the_layout_is_there_for_messages_to_include(write: Write) -> None:
+    root = write(
+        {
+            "sign.html": "<p>{{ sender.name }}</p>",
+            "fr/sign.html": "<p>Signé {{ sender.name }}</p>",
+            "trial/sign.html": "<p>Own</p>",
+            "trial/tip/email.html": "<p>A tip.</p>{% include 'sign.html' %}",
+        }
+    )
+    layouts = load_journeys(root).journeys["trial"].messages["tip"].layouts
+    assert sorted(layouts) == ["fr/sign.html", "sign.html"]
+    assert layouts["sign.html"] == "<p>Own</p>"
+
+
+def test_traits_with_nothing_to_stand_in_are_warned_of_wherever_they_are(write: Write) -> None:
+    root = write(
+        {
+            "layout.html": "{% block content %}{% endblock %}\n{{ customer.company }}",
+            "trial/tip/subject.txt": "{{ customer.first_name }}, a tip",
+            "trial/tip/sms.txt": "{{ customer.first_name | default('Hello') }}, a tip",
+        }
+    )
+    warnings = [(w.file, w.line, w.message[:50]) for w in load_journeys(root).warnings]
+    assert warnings == [
+        ("layout.html", 2, "nothing stands in for `customer.company` where it "),
+        ("trial/tip/subject.txt", 1, "nothing stands in for `customer.first_name` where "),
+    ]
+
+
+def test_money_without_a_currency_is_told_unless_the_policy_has_one(write: Write) -> None:
+    changes = {"trial/tip/sms.txt": "{{ event.total | money }}"}
+    [mistake] = _mistakes(write(changes))
+    assert mistake.startswith("trial/tip/sms.txt:1: `money` needs a currency")
+    root = write({**changes, "policy.yaml": POLICY + "currency: EUR\n"})
+    assert load_journeys(root).policy.currency == "EUR"
 
 
 def test_the_layout_of_a_journey_comes_before_that_of_all(write: Write) -> None:
@@ -233,16 +286,21 @@ def test_what_exists_may_be_named(write: Write, step: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "what"),
+    "step",
     [
-        ("- {call: crm, at: start}", "`call`"),
-        ("- {id: mark, set: {seen: true}, at: start}", "`set`"),
-        ("- {send: tip, id: t2, at: start, channels: [sms]}", "sending by sms"),
+        "- {call: crm, at: start}",
+        "- {id: mark, set: {seen: true}, at: start}",
+        "- {send: tip, id: t2, at: start, channels: [sms]}",
     ],
 )
-def test_what_nothing_carries_yet_is_a_warning(write: Write, step: str, what: str) -> None:
-    [warning] = load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings
-    assert f"{what} is understood and simulated, but nothing carries it yet" in warning.message
+def test_every_channel_is_carried(write: Write, step: str) -> None:
+    assert load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings == ()
+
+
+def test_a_printed_page_without_a_sender_is_a_warning(write: Write) -> None:
+    printed = {"trial/tip/card.html": "<p>Hello</p>"}
+    [warning] = load_journeys(write(printed)).warnings
+    assert "`post` in policy.yaml" in warning.message
 
 
 def test_where_of_the_journeys_own_keys_is_checked(write: Write) -> None:
@@ -308,6 +366,22 @@ def test_a_transactional_message_that_speaks_of_an_offer_is_refused(
     [mistake] = _mistakes(write(files))
     assert mistake.startswith("trial/journey.yaml:12: `tip/email.html` speaks of `offer` in line")
     assert f"in line {line}, " in mistake
+
+
+def test_an_offer_in_a_page_that_the_message_includes_is_one_of_the_message(write: Write) -> None:
+    step = "  - {send: tip, id: t2, at: start, transactional: true}"
+    [mistake] = _mistakes(
+        write(
+            {
+                "trial/journey.yaml": _steps(step),
+                "coupon.html": "<p>{{ offer.code }}</p>",
+                "layout.html": "{% block content %}{% endblock %}{{ offer.code | default('') }}",
+                "trial/tip/email.html": '{% extends "layout.html" %}'
+                '{% block content %}{% include "coupon.html" %}{% endblock %}',
+            }
+        )
+    )
+    assert "`coupon.html` speaks of `offer` in line 1" in mistake
 
 
 def test_a_message_of_a_topic_may_speak_of_an_offer_it_need_not_have(write: Write) -> None:

@@ -62,6 +62,9 @@ def test_a_mistake_in_quiet_hours_is_told_with_its_own_line() -> None:
     [
         ("cap: []", "unknown key `cap`, did you mean `caps`?"),
         ("locale: 5", "`locale`: expected text"),
+        ("locale: francais", "`francais` is not a language such as `fr` or `fr-CA`"),
+        ("currency: EURO", "`EURO` is not the code of a currency such as `EUR`"),
+        ("currency: 5", "`currency`: expected text"),
         ("caps: [{max: 0, per: 7 days}]", "out of range"),
         ("caps: [{max: 3, per: 7}]", "write for example `per: 7 days`"),
         ("caps: [{max: 3}]", "the key `per` is missing"),

@@ -68,8 +68,9 @@ def load(folder: Path, fence: Fence) -> LoadedJourneys:
 def mistakes(folder: Path, fence: Fence) -> list[str]:
     if fence.language == "jinja":
         files = {"subject.txt": "A subject", "email.html": fence.text}
-        layout = (ROOT / "journeys" / "layout.html").read_text(encoding="utf-8")
-        source = MessageSource("thanks", files, {"layout.html": layout})
+        shared = (ROOT / "journeys").glob("*.html")
+        layouts = {path.name: path.read_text(encoding="utf-8") for path in shared}
+        source = MessageSource("thanks", files, layouts)
         return [each.message for each in check_message(source)]
     try:
         load(folder, fence)
@@ -91,7 +92,7 @@ def test_an_example_that_is_wrong_is_refused(fence: Fence, tmp_path: Path) -> No
         "steps": ("wait: 2 hours", "wait: 2 hour of"),
         "policy": ("per: 7 days", "every: 7 days"),
         "scenarios": ("sent: tip", "sent: tipp"),
-        "email": ("| date", "| dete"),
+        "email": ("{% block content %}", "{% block contents %}"),
     }[fence.kind]
     text = fence.text.replace(*wrong)
     assert text != fence.text

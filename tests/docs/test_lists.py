@@ -21,7 +21,7 @@ from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
 from engine.policy import Cap, Policy, PostPolicy, QuietHours, Sender, SmsPolicy, Topic, Webhook
 from engine.postal import PostalAddress
-from engine.reasons import Decision, Ending, Reason
+from engine.reasons import Decision, Ending, Language, Reason
 from rendering.conditions import _WORDS as CONDITION_WORDS
 from rendering.filters import FILTERS, TESTS
 from rendering.sources import FILES, LAYOUT
@@ -104,6 +104,7 @@ LISTINGS = [
     _listing(LANGUAGE, "Messages", "name", WORDS.names),
     _listing(LANGUAGE, "Filters", "filter", FILTERS),
     _listing(REASONS, "Why she did not get it", "reason", Reason),
+    _listing(REASONS, "In French", "reason", Reason),
     _listing(REASONS, "Decisions", "decision", Decision),
     _listing(REASONS, "How an enrollment ends", "ending", Ending),
     _listing(REASONS, "Why she was not enrolled", "reason", NotEnrolled),
@@ -211,10 +212,21 @@ def test_every_channel_is_listed() -> None:
     assert tuple(words(line.partition(".")[0])) == CHANNELS
 
 
-def wrong_sentences(told: Page) -> list[Reason]:
-    rows = told.table("Why she did not get it", "reason")
-    said = {words(row[0])[0]: row[1] for row in rows}
-    return [reason for reason in Reason if said.get(reason) != reason.sentence]
+SENTENCES: dict[str, Language] = {"Why she did not get it": "en", "In French": "fr"}
+
+
+def wrong_sentences(told: Page, heading: str = "Why she did not get it") -> list[Reason]:
+    said = {words(row[0])[0]: row[1] for row in told.table(heading, "reason")}
+    language = SENTENCES[heading]
+    return [reason for reason in Reason if said.get(reason) != reason.sentence_in(language)]
+
+
+def test_the_french_sentences_come_in_the_same_order_and_are_those_of_the_code() -> None:
+    told = page(REASONS)
+    assert [words(row[0])[0] for row in told.table("In French", "reason")] == list(Reason)
+    assert wrong_sentences(told, "In French") == []
+    altered = replace(told, text=told.text.replace("Le client s’est désabonné.", "Désabonné."))
+    assert wrong_sentences(altered, "In French") == [Reason.UNSUBSCRIBED]
 
 
 def test_reasons_come_in_order_of_precedence_with_the_sentence_of_the_code() -> None:
@@ -238,7 +250,7 @@ def wrong_settings(told: Page) -> list[str]:
         elif hasattr(default, "total_seconds"):
             text = f"`{default.total_seconds():g}`"
         else:
-            text = f"`{default}`"
+            text = f"`{_text(default)}`"
         if said.get(variable(name)) != text:
             wrong.append(variable(name))
     return wrong

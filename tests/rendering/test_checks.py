@@ -7,13 +7,15 @@ from rendering.sources import MessageSource
 from tests.rendering.building import message
 
 LAYOUTS = {
-    "layout.html": "<p>{% block content %}{% endblock %}{% block footer %}{% endblock %}</p>"
+    "layout.html": "<p>{% block content %}{% endblock %}{% block footer %}{% endblock %}</p>",
+    "parts.html": "<p>{{ event.total }}</p>",
 }
 GOOD = {
     "subject.txt": "Hello {{ customer.first_name | default('there') }}",
     "email.html": '{% extends "layout.html" %}\n{# why #}\n{% set a = 1 %}\n{% block content %}\n'
     "{% for item in event.items %}{{ loop.index }}{{ item.name }}{{ a }}{% endfor %}\n"
-    "{{ now | date }}{{ offer.code }}{{ links.unsubscribe }}{{ policy.postal_address }}\n"
+    "{{ now | date }}{% include 'parts.html' %}{{ offer.code }}{{ links.unsubscribe }}"
+    "{{ policy.postal_address }}\n"
     "{% block inner %}{% endblock %}{{ super() }}{% endblock %}\n",
     "email.txt": "Hello {{ sender.name }}, {{ start_event.plan }} {{ journey }} {{ step }}",
     "sms.txt": "Hello",
@@ -66,7 +68,20 @@ def test_all_are_found_at_once() -> None:
         ({"sms_txt": None, "fr__sms_txt": "x"}, "thanks/fr/sms.txt:None: there is no `sms.txt`"),
         ({"sms_text": "x"}, "thanks/sms_text:None: unknown file, did you mean `sms.txt`?"),
         ({"French__sms_txt": "x"}, "thanks/French/sms.txt:None: `French` is not a language"),
-        ({"sms_txt": "{% include 'a' %}"}, ":1: `include` is not allowed: put what messages share"),
+        ({"sms_txt": "{% import 'a' as a %}"}, ":1: `import` is not allowed: put what messages"),
+        ({"sms_txt": "{% include 'parts.html' %}"}, ":1: `include` is for pages"),
+        ({"fr__email_html": "{% include 'part.html' %}"}, ":1: there is no page `part.html` to"),
+        ({"fr__email_html": "{% include 'layout.html' %}"}, ":1: there is no page `layout.html`"),
+        ({"fr__email_html": "{% include event.part %}"}, ":1: `include` takes a file name in"),
+        ({"fr__email_html": "{% include ['parts.html'] %}"}, ":1: `include` takes a file name"),
+        (
+            {"fr__email_html": "{% include 'parts.html' ignore missing %}"},
+            ":1: `include` takes a file name",
+        ),
+        (
+            {"fr__email_html": "{% include 'parts.html' without context %}"},
+            ":1: `include` takes a file name",
+        ),
         ({"sms_txt": "{{ customer.a() }}"}, ":1: `a(…)` can't be called"),
         ({"sms_txt": "\n\n{{ a b }}"}, ":3: expected token 'end of print statement', got 'b'"),
         ({"sms_txt": "{% block a %}{% endblock %}\n{% block a %}{% endblock %}"}, ":2: block 'a'"),
@@ -90,12 +105,43 @@ def test_a_folder_without_a_message_says_nothing() -> None:
 
 
 def test_mistakes_of_layouts_are_told_once_where_layouts_are_checked() -> None:
-    bad = {"layout.html": "{{ custmer }}{% block content %}{% endblock %}", "fr/base.html": "x"}
-    assert mistakes(bad) == []
+    bad = {
+        **LAYOUTS,
+        "layout.html": "{{ custmer }}{% block content %}{% endblock %}",
+        "french/layout.html": "x",
+        "email.html": "x",
+        "other.html": "\n{% extends 'layout.html' %}",
+        "again.html": "{% include 'again.html' %}{% include 'part.html' %}",
+    }
     assert [f"{m.file}:{m.line}: {m.message}" for m in check_layouts(bad)] == [
-        "fr/base.html:None: a layout is called `layout.html` or `fr/layout.html`",
+        "again.html:1: `again.html` can't include itself",
+        "again.html:1: there is no page `part.html` to include, did you mean `parts.html`?",
+        "email.html:None: a layout is called `layout.html` or `fr/layout.html`",
+        "french/layout.html:None: a layout is called `layout.html` or `fr/layout.html`",
         "layout.html:1: there is no `custmer`; did you mean `customer`?",
+        "other.html:2: only `layout.html` and a message's own files can extend a layout",
     ]
+    del bad["email.html"]
+    assert mistakes({**bad, "layout.html": LAYOUTS["layout.html"] + "{{ custmer }}"}) == []
+
+
+@pytest.mark.parametrize("text", ["{{ 5 | money }}", "{{ 5 | money(short=true) }}"])
+def test_money_without_a_currency_anywhere_is_a_mistake(text: str) -> None:
+    source = message(sms_txt="\n" + text)
+    assert check_message(source) == []
+    [mistake] = check_message(source, has_currency=False)
+    assert mistake.line == 2
+    assert "`currency: EUR` in `policy.yaml`" in mistake.message
+    [mistake] = check_layouts({"parts.html": text}, has_currency=False)
+    assert (mistake.file, mistake.line) == ("parts.html", 1)
+    for said in ("{{ 5 | money('EUR') }}", "{{ 5 | money(currency='EUR') }}"):
+        assert check_message(message(sms_txt=said), has_currency=False) == []
+
+
+def test_a_page_included_outside_the_blocks_is_told_as_lost() -> None:
+    text = '{% extends "layout.html" %}\n{% include "parts.html" %}'
+    [mistake] = mistakes(email_html=text)
+    assert "thanks/email.html:2: text outside the blocks is not shown" in mistake
 
 
 def test_a_shared_layout_can_t_extend_itself() -> None:

@@ -42,6 +42,23 @@ CUSTOMER = {
         ("{{ 'a b&c' | urlencode }}", "a%20b%26c"),
         ("{{ customer.price | number }}", "1,234.5"),
         ("{{ customer.price | money('EUR') }}", "€1,234.50"),
+        ("{{ 20 | percent }}", "20%"),
+        ("{{ 12.5 | percent }}", "12.5%"),
+        ("{{ 33.333 | percent }}", "33.33%"),
+        ("{{ 1000 | percent }}", "1,000%"),
+        ("{{ customer.price | money }}", "£1,234.50"),
+        ("{{ 10 | money(short=true) }}", "£10"),
+        ("{{ 10.0 | money('EUR', short=true) }}", "€10"),
+        ("{{ 10.5 | money('EUR', short=true) }}", "€10.50"),
+        ("{{ 10 | money('JPY') }}", "¥10"),
+        ("{{ customer.at | relative }}", "in 8 days"),
+        ("{{ now | relative }}", "in 0 minutes"),
+        ("{{ '2026-11-23T20:00:00Z' | relative }}", "in 11 hours"),
+        ("{{ '2026-11-24' | relative }}", "in 1 day"),
+        ("{{ '2026-11-22' | relative }}", "1 day ago"),
+        ("{{ '2026-12-06' | relative }}", "in 13 days"),
+        ("{{ '2026-12-07' | relative }}", "in 2 weeks"),
+        ("{{ '2027-02-23' | relative }}", "in 3 months"),
         ("{{ customer.at | date }}", "December 1, 2026"),
         ("{{ customer.at | date('short') }}", "12/1/26"),
         ("{{ customer.at | weekday }}", "Tuesday"),
@@ -56,7 +73,8 @@ CUSTOMER = {
     ],
 )
 def test_in_english_in_the_customer_s_zone(text: str, english: str) -> None:
-    assert words(text, CUSTOMER, timezone="Europe/Paris") == english
+    policy = {"postal_address": "London", "currency": "GBP"}
+    assert words(text, CUSTOMER, timezone="Europe/Paris", policy=policy) == english
 
 
 @pytest.mark.parametrize(
@@ -67,6 +85,10 @@ def test_in_english_in_the_customer_s_zone(text: str, english: str) -> None:
         ("{{ customer.at | time }}", "00:30"),
         ("{{ customer.price | number }}", "1\u202f234,5"),
         ("{{ customer.price | money('EUR') }}", "1\u202f234,50\xa0€"),
+        ("{{ 10 | money('EUR', short=true) }}", "10\xa0€"),
+        ("{{ 20 | percent }}", "20\xa0%"),
+        ("{{ 12.5 | percent }}", "12,5\xa0%"),
+        ("{{ customer.at | relative }}", "dans 8 jours"),
     ],
 )
 def test_in_french(text: str, french: str) -> None:
@@ -85,6 +107,9 @@ def test_a_zone_that_is_none_is_utc() -> None:
         "{{ customer.day | date('dd.MM.yyyy') }}",
         "{{ customer.name | money('EUR') }}",
         "{{ 5 | money('EURO') }}",
+        "{{ 5 | money }}",
+        "{{ customer.name | percent }}",
+        "{{ customer.name | relative }}",
         "{{ 5 | round(1000000) }}",
         "{{ 'a' | round }}",
         "{{ customer.company | upper }}",
@@ -100,6 +125,6 @@ def test_what_makes_no_sense_is_an_error(text: str) -> None:
 
 
 def test_every_filter_bears_a_missing_field_in_its_own_way() -> None:
-    for name in sorted(FILTERS - {"default", "d"}):
+    for name in sorted(FILTERS - {"default", "d", "products"}):
         with pytest.raises(TemplateError, match=r"`customer\.no` has no value"):
             words(f"{{{{ customer.no | {name} }}}}", CUSTOMER)

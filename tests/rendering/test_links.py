@@ -77,6 +77,15 @@ def test_without_a_key_no_links_are_made() -> None:
         Links("https://p.example", [])
 
 
+@pytest.mark.parametrize("link", ALL)
+def test_no_other_spelling_of_a_signature_is_believed(link: Link) -> None:
+    links = Links("https://p.example", [NEW])
+    token = links.token(link)
+    for letter in set(string.ascii_letters + string.digits + "-_") - {token[-1]}:
+        with pytest.raises(BadLinkError):
+            read(links, link, token[:-1] + letter)
+
+
 def forged(chance: random.Random, tokens: list[str]) -> str:
     """A token altered, cut, made longer, put together from two, or made up."""
     token = chance.choice(tokens)

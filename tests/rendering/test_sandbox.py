@@ -133,6 +133,37 @@ def test_a_layout_that_extends_itself_is_an_error() -> None:
         render_email(source, context())
 
 
+def included(text: str, **pages: str) -> str:
+    layouts = {f"{name}.html": page for name, page in pages.items()}
+    source = message(layouts, subject_txt="Hello", email_html=text)
+    return render_email(source, context(CUSTOMER)).html
+
+
+def test_an_included_page_sees_what_its_includer_does_and_is_escaped() -> None:
+    text = "{% set a = '<b>' %}{% include 'a.html' %}"
+    assert "Ann &lt;b&gt;" in included(text, a="{{ customer.first_name }} {{ '<b>' }}")
+
+
+def test_an_included_page_pays_each_time() -> None:
+    loop = "{% for a in range(999) %}{% include 'a.html' %}{% endfor %}"
+    included(loop, a="{% if 1 %}{% endif %}")
+    with pytest.raises(TemplateTooSlow, match=r"a\.html, line 1: .*too much work"):
+        included(loop, a="{% if 1 %}{% endif %}" * 500)
+    pages = {name: f"{{% include '{below}.html' %}}" * 30 for name, below in ("ab", "bc", "cd")}
+    with pytest.raises(TemplateTooSlow):
+        included("{% include 'a.html' %}" * 30, **pages, d="")
+
+
+def test_pages_that_include_each_other_are_an_error() -> None:
+    with pytest.raises(TemplateError, match="nested too deeply"):
+        included("{% include 'a.html' %}", a="{% include 'b.html' %}", b="{% include 'a.html' %}")
+
+
+def test_an_error_in_an_included_page_names_that_page_and_its_line() -> None:
+    with pytest.raises(TemplateError, match=r"^a\.html, line 2: `customer\.no` has no value"):
+        included("{% include 'a.html' %}", a="\n{{ customer.no }}")
+
+
 def test_a_product_list_is_far_from_the_bounds() -> None:
     customer = {"items": [{"name": f"Desk {i}", "price": 12.5, "n": i} for i in range(200)]}
     text = (

@@ -2,8 +2,9 @@
 
 import pytest
 
+from engine.policy import Sender
 from rendering.errors import SenderSyntaxError
-from rendering.senders import MessageSender, compile_sender
+from rendering.senders import MessageSender, compile_sender, find_sender
 
 ANN = MessageSender("Ann Lee", "ann@acme.example")
 
@@ -53,3 +54,31 @@ def test_a_mistake_is_told_when_the_journey_is_read() -> None:
         compile_sender("custmer.rep")
     with pytest.raises(SenderSyntaxError, match="there is no function `sent`"):
         compile_sender("sent('a')")
+
+
+USUAL = Sender(name="Acme", email="hello@acme.example", reply_to="support@acme.example")
+
+
+def test_answers_go_to_the_person_who_writes() -> None:
+    rep = {"name": "Ann Lee", "email": "ann@acme.example"}
+    assert find_sender("customer.rep", {"rep": rep}, {}, USUAL) == Sender(
+        name="Ann Lee", email="ann@acme.example"
+    )
+
+
+def test_answers_go_where_the_person_says() -> None:
+    rep = {"name": "Ann Lee", "email": "ann@acme.example", "reply_to": "desk@acme.example"}
+    assert find_sender("customer.rep", {"rep": rep}, {}, USUAL).reply_to == "desk@acme.example"
+
+
+@pytest.mark.parametrize("reply_to", ["nobody", 5, "a@b.example\r\nBcc: e@x.example", None, ""])
+def test_a_place_for_answers_that_is_none_is_the_person(reply_to: object) -> None:
+    rep = {"email": "ann@acme.example", "reply_to": reply_to}
+    assert find_sender("customer.rep", {"rep": rep}, {}, USUAL) == Sender(
+        name="Acme", email="ann@acme.example"
+    )
+
+
+def test_where_nobody_is_named_the_policy_writes() -> None:
+    assert find_sender(None, {}, {}, USUAL) == USUAL
+    assert find_sender("customer.rep", {}, {}, USUAL) == USUAL

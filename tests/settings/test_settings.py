@@ -136,3 +136,52 @@ def test_importing_settings_cannot_fail_in_a_wrong_environment() -> None:
 
 def test_a_variable_is_the_prefix_and_the_field_in_capitals() -> None:
     assert variable("smtp_host") == "PARCOURS_SMTP_HOST"
+
+
+TWILIO = {"twilio_account_sid": "AC1", "twilio_auth_token": "t", "twilio_sender": "+15550001111"}
+WEBHOOK_SECRET = "whsec_" + "A" * 44
+
+
+@pytest.mark.parametrize("missing", TWILIO)
+def test_twilio_needs_an_account_a_token_and_a_sender(missing: str) -> None:
+    given = {name: value for name, value in TWILIO.items() if name != missing}
+    named = f"PARCOURS_{missing.upper()} is not set, and PARCOURS_SMS_PROVIDER=twilio needs it"
+    with pytest.raises(SettingsError, match=named):
+        load(secret_key=KEY, sms_provider="twilio", **given)
+    assert load(secret_key=KEY, sms_provider="twilio", **TWILIO).sms_provider == "twilio"
+
+
+def test_lob_without_a_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_LOB_API_KEY is not set, and PARCOURS_POST"):
+        load(secret_key=KEY, post_provider="lob")
+
+
+def test_webhook_secrets_are_json_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARCOURS_WEBHOOK_SECRETS", f'{{"crm": "{WEBHOOK_SECRET}"}}')
+    settings = load(secret_key=KEY)
+    assert settings.webhook_secrets is not None
+    assert settings.webhook_secrets["crm"].get_secret_value() == WEBHOOK_SECRET
+    assert WEBHOOK_SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "whsec_hunter2", "A" * 44, "whsec_" + "A" * 28])
+def test_a_webhook_secret_that_is_none_is_refused_without_being_shown(secret: str) -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_WEBHOOK_SECRETS: ") as caught:
+        load(secret_key=KEY, webhook_secrets={"crm": secret})
+    assert secret not in str(caught.value).replace("whsec_$(", "")
+    assert "whsec_" in str(caught.value)
+
+
+def test_a_channel_has_a_rate_only_if_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(secret_key=KEY).rates == {}
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", "20")
+    monkeypatch.setenv("PARCOURS_POST_RATE", "0.5")
+    monkeypatch.setenv("PARCOURS_SMS_RATE", "0")
+    assert load(secret_key=KEY).rates == {"email": 20.0, "post": 0.5}
+
+
+@pytest.mark.parametrize("rate", ["-1", "inf", "nan", "many", "0.00001"])
+def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", rate)
+    with pytest.raises(SettingsError, match="PARCOURS_EMAIL_RATE: "):
+        load(secret_key=KEY)
