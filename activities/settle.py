@@ -197,12 +197,20 @@ async def _decided_before(
 async def _note_next(
     session: AsyncSession, attempt: Attempt, case: Case, verdict: NotBefore
 ) -> None:
-    """What comes next is this step again, unless another comes before it."""
+    """What comes next is this step again, unless another comes before it, then or in the file."""
     until = verdict.until or _idle_again(attempt, case, verdict)
     mine = Next(step=case.step.id, at=until, reason=verdict.reason)
     other = attempt.order.report.next
-    first = min((n for n in (mine, other) if n is not None), key=lambda n: n.at)
+    first = mine
+    if other is not None and (other.at, _place(case, other)) < (mine.at, _place(case, mine)):
+        first = other
     await enrollments.set_next(session, case.enrollment.id, first.step, first.at, first.reason)
+
+
+def _place(case: Case, following: Next) -> int:
+    """The end comes after every step of the same instant, as the machine has it."""
+    step, journey = following.step, case.journey
+    return journey.place(step) if step is not None else len(journey.steps)
 
 
 def _idle_again(attempt: Attempt, case: Case, verdict: NotBefore) -> datetime:

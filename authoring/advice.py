@@ -1,9 +1,10 @@
 """What is allowed and probably not meant: warnings about a journey without mistakes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from authoring.source import Source
 from engine.definition import Journey, Step
+from engine.events import BuiltInEvent
 from engine.expressions import TraitAnchor
 from engine.policy import Policy
 
@@ -34,6 +35,20 @@ def advise(
                 ("steps", index, "offer"),
                 f"`{step.id}` makes an offer in a journey without a `goal`, so those who bought "
                 "get it too, and nobody learns whether it works: add `goal`",
+            )
+
+
+def advise_on_topics(policy: Policy, journeys: Iterable[Journey], source: Source) -> None:
+    """Warnings about the policy beside its journeys; `source` is that of the policy."""
+    starts = {match.event for journey in journeys for match in journey.starts_on}
+    if BuiltInEvent.CONSENT_REQUESTED in starts:
+        return
+    for name, topic in policy.topics.items():
+        if topic.double_opt_in:
+            source.warn(
+                ("topics", name, "double_opt_in"),
+                f"nobody who subscribes to `{name}` is asked to confirm it, as no journey starts "
+                f"on `{BuiltInEvent.CONSENT_REQUESTED}`: add one that sends `links.confirm`",
             )
 
 

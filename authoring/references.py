@@ -6,7 +6,7 @@ the others. Knows files only through what it is given.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from authoring.journey_file import CheckedJourney, CheckedStep
@@ -29,6 +29,7 @@ class Surroundings:
     policy: PolicyNames
     channels: Mapping[str, tuple[str, ...]]
     folders: frozenset[str]  # of messages, those with mistakes too
+    offering: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # where they say `offer`
 
 
 def check_references(checked: CheckedJourney, around: Surroundings) -> None:
@@ -70,12 +71,29 @@ def _check_step(
             source.refuse((*loc, "from"), f"`from`: {error}")
     if good("channels"):
         _check_channels(checked_step, step, around, source)
-    if good("offer") and step.offer is not None and _is_transactional(checked_step, step, checked):
+    if _is_transactional(checked_step, step, checked):
+        _refuse_offers(checked_step, step, around, source)
+
+
+def _refuse_offers(
+    checked_step: CheckedStep, step: Step, around: Surroundings, source: Source
+) -> None:
+    """It is what a message says that makes it marketing, not what it is called."""
+    if checked_step.shape.good("offer") and step.offer is not None:
         source.refuse(
-            (*loc, "offer"),
+            (*checked_step.loc, "offer"),
             "an offer in a transactional message makes it marketing: give the step a `topic`, or "
             "remove `offer`",
         )
+        return
+    for loc, name in checked_step.messages():
+        if (place := around.offering.get(name)) is not None:
+            file, line = place
+            source.refuse(
+                loc,
+                f"`{file}` speaks of `offer` in line {line}, and an offer in a transactional "
+                "message makes it marketing: give the step a `topic`, or take it out of the text",
+            )
 
 
 def _is_transactional(checked_step: CheckedStep, step: Step, checked: CheckedJourney) -> bool:
