@@ -42,6 +42,7 @@ async def deliver_through(office: Office, carrier: Carrier, fault: Any, lasts: b
             except Trouble:
                 if not lasts:
                     await failing.aclose()
+                    facing = office.with_provider(carrier.provider)
             else:
                 return
 
