@@ -4,6 +4,7 @@ Knows no table and decides nothing. The surprising fact: an attempt has two time
 real, for claims and keys; `at` is journey time, for deadlines. In production they are one.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -70,6 +71,7 @@ class Attempt:
 
     order: DeliverOrder
     now: datetime
+    _begun_s: float = field(default_factory=time.monotonic, compare=False, repr=False)
 
     @cached_property
     def key(self) -> str:
@@ -86,6 +88,11 @@ class Attempt:
     def deadline(self) -> datetime:
         """The last moment (journey time) at which the message may still go out."""
         return self.order.delivery.until + self.order.tolerances.lateness
+
+    @property
+    def passed(self) -> timedelta:
+        """How long it has been going on, in real time: it may have had to wait."""
+        return timedelta(seconds=time.monotonic() - self._begun_s)
 
     @property
     def is_past_deadline(self) -> bool:

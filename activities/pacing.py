@@ -27,21 +27,22 @@ async def first_turn(
     every = desk.every(channel)
     if every is None:
         return None
-    delivery, clock = attempt.order.delivery, attempt.order.clock
+    delivery, clock, before = attempt.order.delivery, attempt.order.clock, attempt.passed
     ask = Ask(
         transactional=case.topic is None,
         waited=delivery.at > delivery.due_at,
-        left=real_span(clock, delivery.until - attempt.at),
+        left=real_span(clock, delivery.until - attempt.at) - before,
         lateness=real_span(clock, attempt.order.tolerances.lateness),
     )
     match await _turn(desk, channel, every, ask):
         case Slot(wait=wait):
             await asyncio.sleep(wait.total_seconds())
-            return None
+            if ask.left + ask.lateness >= attempt.passed - before:
+                return None
         case Place(wait=wait):
             return NotBefore(until=journey_time(clock, attempt.now + wait))
-        case None:
-            return Settled(decision=Decision.NOT_SENT, reason=Reason.EXPIRED)
+    # Its turn came too late, or the machine was so busy that it has passed.
+    return Settled(decision=Decision.NOT_SENT, reason=Reason.EXPIRED)
 
 
 async def another_turn(desk: Desk, attempt: Attempt, case: Case) -> None:

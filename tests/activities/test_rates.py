@@ -117,6 +117,30 @@ async def test_what_can_t_go_out_within_its_grace_is_settled_at_once(db: Databas
     assert len(first.provider.given) == 1
 
 
+async def test_a_turn_that_the_grace_ends_before_is_not_taken(db: Database) -> None:
+    """A slot, two seconds away, for an attempt that has one left."""
+    first, second = await two_offices(db)
+    first, second = replace(first, rates={"email": 0.5}), replace(second, rates={"email": 0.5})
+    assert await first.deliver() == SENT
+    order = second.order(delivery={"until": NOW - LATENESS + timedelta(seconds=1)})
+    expired = Settled(decision=Decision.NOT_SENT, reason=Reason.EXPIRED)
+    assert await second.deliver(order) == expired
+    assert len(first.provider.given) == 1
+
+
+async def test_an_attempt_that_outlasted_the_grace_does_not_send(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began in time, and had its slot; then the machine was too busy to go on with it."""
+    office = replace(await open_office(db), rates=RATES)
+    attempt = Attempt(office.order(), NOW)
+    passed = iter([timedelta(0), DAY + 2 * LATENESS])
+    monkeypatch.setattr(Attempt, "passed", property(lambda _: next(passed)))
+    expired = Settled(decision=Decision.NOT_SENT, reason=Reason.EXPIRED)
+    assert await deliver(office.desk, attempt) == expired
+    assert office.provider.given == []
+
+
 async def test_what_is_not_sent_takes_nothing_of_the_rate(db: Database) -> None:
     """Conditions, broken templates, unsubscribed customers: a thousand of them stop nobody."""
     unmet = {"send": "tip", "at": "start + 1 day", "when": "false"}

@@ -13,32 +13,37 @@ __all__ = ["postgres_server"]  # a fixture
 
 RATE = 20.0
 
-# How soon a transactional message goes that comes up beside a long line: slots that others were
-# given are 1.5 s ahead at most, a timer is a second late, and a machine of two cores that is
-# busy with other tests wakes, asks and sends when it comes to it.
-_SOON_S = 15.0
+# How many others may go before a transactional message that comes up beside a long line. Slots
+# for 30 are given out when it asks; until it does, the machine wakes it, and then asks, while
+# it does the same with a thousand others. In messages, since that does not hang on how busy a
+# machine is.
+_AHEAD = 300
 
-# What an attempt that began within the grace may take to its end on such a machine.
+# What a claim that was made within the grace may take to reach the provider on such a machine.
 _ATTEMPT_S = 5.0
 
 
-def too_late(sent: Sequence[Sent], stage: Rush, speed: float) -> list[Sent]:
-    """Those of the brief ones that went out past their grace."""
-    limit = (BRIEF + LATENESS).total_seconds() / speed + _ATTEMPT_S
-    return [
-        each
+def too_late(sent: Sequence[Sent], stage: Rush, speed: float) -> list[float]:
+    """By how many seconds brief ones went out past their grace, where they did."""
+    grace = (BRIEF + LATENESS).total_seconds() / speed + _ATTEMPT_S
+    beyond = [
+        each.at - stage.due[each.enrollment].timestamp() - grace
         for each in sent
-        if each.journey == "brief" and each.at > stage.due[each.enrollment].timestamp() + limit
+        if each.journey == "brief"
     ]
+    return [seconds for seconds in beyond if seconds > 0]
 
 
-def waits(sent: Sequence[Sent], stage: Rush, due_at: datetime) -> list[float]:
-    """How long after they were due the transactional ones of that moment went out, in seconds."""
-    return [
-        each.at - due_at.timestamp()
+def ahead(sent: Sequence[Sent], stage: Rush, due_at: datetime) -> int:
+    """How many messages of marketing went between then and the last transactional one due then."""
+    mine = [
+        each.at
         for each in sent
         if each.journey == "receipt" and stage.due[each.enrollment] == due_at
     ]
+    return sum(
+        each.journey != "receipt" and due_at.timestamp() < each.at < max(mine) for each in sent
+    )
 
 
 async def check_who_got_what(stage: Rush) -> tuple[int, int]:
@@ -68,7 +73,7 @@ async def test_sixty_messages_due_at_once_go_out_at_the_rate(tmp_path: Path) -> 
         # Two seconds carry 40; the rest is for a machine that is busy with other tests.
         assert most_within(times, 2.0) <= 50
         assert times[-1] - times[0] >= 0.8 * len(times) / RATE
-        assert max(waits(stage.sent, stage, due_at)) <= _SOON_S + 12 / RATE
+        assert ahead(stage.sent, stage, due_at) < 48
 
 
 @pytest.mark.long
@@ -92,19 +97,19 @@ async def test_two_thousand_messages_due_at_once_go_out_at_the_rate(
         sent = stage.sent
         times = [each.at for each in sent]
         first = sum(each.journey == "receipt" for each in sent[:480])
-        asked, soon = await stage.asked(), waits(sent, stage, later)
+        asked, others = await stage.asked(), ahead(sent, stage, later)
         print(
             f"{len(sent)} in {times[-1] - times[0]:.1f} s, {expired} of 500 expired; "
             f"most in 10 s: {most_within(times, 10)}, in 1 s: {most_within(times, 1)}; "
-            f"transactional among the first 480: {first}, waits of the later ones: "
-            f"{min(soon):.1f} to {max(soon):.1f} s; asked {asked:.2f} times each"
+            f"transactional among the first 480: {first}, others before the later ones: "
+            f"{others}; asked {asked:.2f} times each"
         )
         assert expired > 0
         assert went > 0
         assert too_late(sent, stage, 1.0) == []
         assert most_within(times, 10.0) <= 1.1 * 10 * RATE
         assert first >= 0.75 * 480
-        assert max(soon) <= _SOON_S
+        assert others <= _AHEAD
         assert asked <= 3
         # On a busy machine it is the machine that holds them up, not the rate.
         assert times[-1] - times[0] <= 2 * len(sent) / RATE
