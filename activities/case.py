@@ -18,6 +18,7 @@ from engine import gate
 from engine.definition import Journey, Step
 from engine.policy import Policy
 from engine.routing import zone_of
+from engine.stops import Target
 from rendering.errors import TemplateError
 from rendering.messages import MessageSource
 from store import deliveries, events, journeys
@@ -39,6 +40,7 @@ class Case:
     occasion: gate.Occasion
     facts: gate.Customer
     zone: str
+    stopped: tuple[Target, ...] = ()
 
     @property
     def policy(self) -> Policy:
@@ -110,6 +112,7 @@ async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case
             lambda other, due: _channels(rows.published, other, due, desk),
         ),
         zone=zone_of(rows.customer.traits, rows.customer.context_timezone, policy.timezone)[0],
+        stopped=rows.stopped,
     )
 
 

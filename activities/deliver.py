@@ -7,7 +7,7 @@ Rules for whoever edits this next:
    that claims; the one before it only says what to word.
 3. A row with `claimed_at` and no decision is ambiguous: a provider may have it. Without
    `claimed_at` it certainly has not, and the claim can be taken back.
-4. Before every further attempt exit, consent and grace are asked again.
+4. Before every further attempt exit, consent, stop buttons and grace are asked again.
 5. Business outcomes are answers. `Trouble` alone is raised, and only before the deadline.
 6. An ambiguous row is never left behind: whatever ends the delivery settles it.
 """
@@ -19,19 +19,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities import settle
 from activities.case import Case, read_case
 from activities.desk import Attempt, Desk, Trouble
-from activities.handing import hand_over, is_ambiguous, is_repeatable, take_up
+from activities.handing import (
+    hand_over,
+    is_ambiguous,
+    is_repeatable,
+    look_up,
+    may_be_found,
+    take_up,
+)
+from activities.offering import is_short, shops_code
+from activities.pacing import another_turn, first_turn
 from activities.packing import pack
+from activities.permission import is_held_up, is_stopped, may_go, put_by
+from activities.providers.outcome import Accepted
 from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.enrollment import NotBefore, Outcome, Over, Settled
-from engine.gate import Go, Verdict, decide, refusal
+from engine.gate import TRAITS, Go, Verdict, refusal
 from engine.matching import ConditionFailed
 from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
-from rendering.conditions import evaluate
 from rendering.errors import RenderingError
 from store import customers, enrollments, messages, offers
-from store.tables import Enrollment, EnrollmentState, Message
+from store.tables import Enrollment, EnrollmentState, Message, Offer
 
 # How long a paused enrollment, whose workflow has not heard of it yet, waits to ask again.
 _PAUSED_RETRY = timedelta(minutes=1)
@@ -65,21 +75,25 @@ class _ErasedError(Exception):
 
 async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """Decide, word, claim, send: the first attempt, and any before there is a claim."""
-    late = _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
+    late = await _why_too_late(desk, attempt, case) if attempt.is_past_deadline else None
+    turns: dict[str, NotBefore | Settled | None] = {}  # one a channel, however often it is worded
     for _ in range(_MAX_WORDINGS):
-        verdict = _verdict(attempt, case, late)
-        worded = None
-        if isinstance(verdict, Go):
-            desk.provider(verdict.channel)  # or there is nobody to word it for
-            worded = word(case, verdict, attempt, desk.links)
+        verdict = _verdict(desk, attempt, case, late)
+        worded = await _worded(desk, attempt, case, verdict) if isinstance(verdict, Go) else None
+        if worded is not None and isinstance(verdict, Go) and verdict.channel not in turns:
+            turns[verdict.channel] = await first_turn(desk, attempt, case, verdict.channel)
         async with desk.database.transaction() as session:
             fresh = await _read_again(session, desk, attempt, case)
             if fresh.message is not None:
                 raise Trouble(Reason.PROVIDER_DOWN, "another attempt is under way")
-            again = _verdict(attempt, fresh, late)
+            again = _verdict(desk, attempt, fresh, late)
+            if isinstance(again, Go):
+                again = turns.get(again.channel) or again
             if not isinstance(again, Go):
-                await settle.without_send(session, attempt, fresh, again)
+                await _leave(session, attempt, fresh, again)
                 return again
+            if again.channel == TRAITS:
+                return await settle.traits_set(session, attempt, fresh, again)
             if worded is None or again != verdict or not case.reads_like(fresh):
                 case = fresh
                 continue
@@ -88,8 +102,20 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     raise Trouble(Reason.PROVIDER_DOWN, "the customer's data keep changing")
 
 
+async def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | None:
+    """What goes out; None if nothing has to. Raises RenderingError, Trouble."""
+    if go.channel == TRAITS:
+        return None
+    desk.provider(go.channel)  # or there is nobody to word it for
+    code = await shops_code(desk, attempt, case)
+    return word(case, go, attempt, desk.links, code, label=desk.staging.label)
+
+
 async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     """An earlier attempt made a row: answer what it came to, or bring it to its end."""
+    found = await look_up(desk, case.message)
+    if found is None and _may_go_again(desk, attempt, case):
+        await another_turn(desk, attempt, case)
     async with desk.database.transaction() as session:
         fresh = await _read_again(session, desk, attempt, case)
         row = fresh.message
@@ -97,7 +123,7 @@ async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
             return settle.answer_of(row)
         if row is not None:
             if is_ambiguous(row):
-                over = await _give_up(session, desk, attempt, fresh, row)
+                over = await _give_up(session, desk, attempt, fresh, row, found)
             else:
                 over = await _reconsider(session, desk, attempt, fresh, row)
             if over is not None:
@@ -107,23 +133,61 @@ async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
     return await hand_over(desk, attempt, fresh.enrollment, row)
 
 
+def _may_go_again(desk: Desk, attempt: Attempt, case: Case) -> bool:
+    """Whether what was claimed before may be handed over now, as far as can be told so early."""
+    row = case.message
+    if row is None or row.decision is not None or attempt.is_past_deadline:
+        return False
+    if _stands(attempt, case) is not None:
+        return False
+    return not is_ambiguous(row) or is_repeatable(desk, row, attempt.now)
+
+
 async def _give_up(
-    session: AsyncSession, desk: Desk, attempt: Attempt, case: Case, row: Message
+    session: AsyncSession,
+    desk: Desk,
+    attempt: Attempt,
+    case: Case,
+    row: Message,
+    found: Accepted | None,
 ) -> Outcome | None:
-    """Leave an ambiguous row to a person; None if it may be handed over once more."""
+    """Leave an ambiguous row to a person, unless it was found; None if it may go once more."""
     stands = _stands(attempt, case)
+    theirs = row.intended_address or row.address
     assert row.channel is not None
-    assert row.address is not None
-    if (
-        stands is None
-        and not attempt.is_past_deadline
-        and is_repeatable(desk, row, attempt.now)
-        and refusal(case.occasion, case.facts, case.policy, row.channel, row.address) is None
-    ):
-        take_up(row, desk, attempt.now)
-        return None
-    settled = await settle.claimed(session, attempt, case.enrollment, row, Decision.UNKNOWN)
+    assert theirs is not None
+    if found is None and stands is None and not attempt.is_past_deadline:
+        if (
+            is_repeatable(desk, row, attempt.now)
+            and not is_stopped(case, row)
+            and not is_short(await _offer_in(session, case), attempt, case)
+            and refusal(case.occasion, case.facts, case.policy, row.channel, theirs) is None
+        ):
+            take_up(row, desk, attempt.now)
+            return None
+        if may_be_found(desk, row, attempt.now):
+            raise Trouble(Reason.PROVIDER_DOWN, f"{row.provider} has yet to say if it took it")
+    settled = await _end_of_ambiguous(session, attempt, case.enrollment, row, found)
     return stands if isinstance(stands, Over) else settled
+
+
+async def _end_of_ambiguous(
+    session: AsyncSession,
+    attempt: Attempt,
+    enrollment: Enrollment,
+    row: Message,
+    found: Accepted | None,
+) -> Settled:
+    if found is None:
+        return await settle.claimed(session, attempt, enrollment, row, Decision.UNKNOWN)
+    return await settle.claimed(
+        session,
+        attempt,
+        enrollment,
+        row,
+        Decision.SENT,
+        provider_message_id=found.provider_message_id,
+    )
 
 
 async def _reconsider(
@@ -131,25 +195,39 @@ async def _reconsider(
 ) -> Outcome | None:
     """Decide anew about a row that no provider has; None if it is handed over, or taken back."""
     late = Reason.PROVIDER_DOWN if attempt.is_past_deadline else None
-    verdict = _verdict(attempt, case, late)
+    verdict = _verdict(desk, attempt, case, late)
     match verdict:
         case Settled(reason=reason):
             return await settle.claimed(
                 session, attempt, case.enrollment, row, Decision.NOT_SENT, reason
             )
-        case Go() if _is_what_was_claimed(verdict, row):
+        case Go() if _is_what_was_claimed(verdict, row) and not is_short(
+            await _offer_in(session, case), attempt, case
+        ):
             take_up(row, desk, attempt.now)
             return None
     await settle.withdraw(session, row)
     if isinstance(verdict, Go):
         return None
-    await settle.without_send(session, attempt, case, verdict)
+    await _leave(session, attempt, case, verdict)
     return verdict
+
+
+async def _leave(
+    session: AsyncSession, attempt: Attempt, case: Case, verdict: Settled | NotBefore | Over
+) -> None:
+    """The step is decided, or put off, without a message."""
+    await settle.without_send(session, attempt, case, verdict)
+    if is_held_up(verdict):
+        await put_by(session, attempt, case)
 
 
 async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
     """The workflow has no more use for it: settle what may be out, take back what is not."""
     report = attempt.order.report
+    async with desk.database.reading() as session:
+        left = await messages.get_by_key(session, attempt.key)
+    found = await look_up(desk, left)
     async with desk.database.transaction() as session:
         enrollment = await enrollments.held(session, report.enrollment_id)
         if enrollment is None:
@@ -158,7 +236,7 @@ async def _bring_to_end(desk: Desk, attempt: Attempt) -> Outcome:
         if row is not None and row.decision is not None:
             return settle.answer_of(row)
         if row is not None and is_ambiguous(row):
-            return await settle.claimed(session, attempt, enrollment, row, Decision.UNKNOWN)
+            return await _end_of_ambiguous(session, attempt, enrollment, row, found)
         if row is not None:
             await settle.withdraw(session, row)
         await apply_report(session, enrollment, report, foretold=False)
@@ -194,6 +272,7 @@ async def _claim(
         message=go.message,
         content_hash=worded.content_hash,
         address=packed.address,
+        intended_address=go.intended,
         sender=packed.sender,
         subject=packed.subject,
         body=packed.body,
@@ -209,8 +288,20 @@ async def _claim(
     return row
 
 
+async def _offer_in(session: AsyncSession, case: Case) -> Offer | None:
+    """The coupon that the claimed message holds."""
+    if case.step.offer is None or case.message is None:
+        return None
+    return await offers.of_message(session, case.message.key)
+
+
 def _is_what_was_claimed(go: Go, row: Message) -> bool:
-    return (go.channel, go.message, go.address) == (row.channel, row.message, row.address)
+    return (go.channel, go.message, go.address, go.intended) == (
+        row.channel,
+        row.message,
+        row.address,
+        row.intended_address,
+    )
 
 
 def _stands(attempt: Attempt, case: Case) -> Over | NotBefore | Settled | None:
@@ -236,23 +327,26 @@ def _unknown_here(order: DeliverOrder) -> Over:
     return Over(ending=Ending.CANCELLED, by="unknown to the store", at=order.delivery.at)
 
 
-def _verdict(attempt: Attempt, case: Case, late: Reason | None) -> Verdict | Over:
-    """What stands, else why it is too late, else what the gate says."""
+def _verdict(desk: Desk, attempt: Attempt, case: Case, late: Reason | None) -> Verdict | Over:
+    """What stands, else why it is too late, else what may become of it."""
     stands = _stands(attempt, case)
     if stands is not None:
         return stands
     if late is not None:
         return Settled(decision=Decision.NOT_SENT, reason=late)
-    return decide(case.occasion, case.facts, case.policy, evaluate)
+    return may_go(desk, case)
 
 
-def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
+async def _why_too_late(desk: Desk, attempt: Attempt, case: Case) -> Reason:
     """`expired`, unless it still could not go out: then that is what held it up."""
     try:
-        go = decide(case.occasion, case.facts, case.policy, evaluate)
-        if isinstance(go, Go):
-            desk.provider(go.channel)
-            word(case, go, attempt, desk.links)
+        match may_go(desk, case):
+            case Go() as go:
+                await _worded(desk, attempt, case, go)
+            case Settled(reason=Reason.NOT_ALLOWED):
+                return Reason.NOT_ALLOWED
+            case Settled(reason=Reason.STOPPED) | NotBefore(reason=Reason.STOPPED):
+                return Reason.STOPPED
     except (ConditionFailed, RenderingError):
         return Reason.TEMPLATE_ERROR
     except Trouble as trouble:

@@ -18,7 +18,7 @@ from engine.consent import state_of
 from engine.orders import Next
 from engine.places import Whereabouts
 from engine.policy import Policy
-from engine.reached import reached, written_e164
+from engine.reached import reached
 from rendering.conditions import compile_condition, evaluate
 from store import consents, events, suppressions
 from store.activity import last_activity
@@ -49,7 +49,9 @@ async def customer_facts(
         events=await _past_events(session, occasion, customer.id),
         messages=sent,
         said=partial(state_of, said),
+        words=said,
         suppressed=lambda channel, address: (channel, address) in bad,
+        read_phone=places.e164,
         upcoming=await upcoming(session, occasion, rows, policy, sent, following, channels_of),
         where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
@@ -58,7 +60,7 @@ async def customer_facts(
 def _addresses(occasion: gate.Occasion, traits: Mapping[str, Any]) -> set[tuple[str, str]]:
     channels = {channel for each in occasion.channels.values() for channel in each}
     channels |= set(occasion.step.channels or ())
-    found = ((channel, reached(traits, channel, written_e164)) for channel in sorted(channels))
+    found = ((channel, reached(traits, channel, places.e164)) for channel in sorted(channels))
     return {(channel, at.address) for channel, at in found if at is not None}
 
 

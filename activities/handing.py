@@ -5,16 +5,28 @@ fact: a failure that certainly sent nothing says so only of this attempt. Where 
 may have got through, the row stays ambiguous.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from activities import settle
 from activities.desk import Attempt, Desk, Trouble
 from activities.packing import unpack
-from activities.providers.outcome import Ambiguous, NotTaken, Refused
+from activities.providers.outcome import (
+    Accepted,
+    Ambiguous,
+    Finds,
+    NotTaken,
+    ProviderTrouble,
+    Refused,
+)
 from engine.enrollment import Settled
 from engine.reasons import Decision, Reason
 from store import customers, messages
 from store.tables import Enrollment, Message
+
+# How long a provider's search may lag behind what it has taken. Postmark shows a message within
+# seconds; what it has not shown after so many minutes, a person would not find there either.
+_SEARCH_LAG = timedelta(minutes=5)
 
 
 def take_up(row: Message, desk: Desk, now: datetime) -> None:
@@ -44,6 +56,32 @@ def is_repeatable(desk: Desk, row: Message, now: datetime) -> bool:
     if remembers is not None and now - row.first_claimed_at < remembers:
         return True
     return row.transactional and row.attempts < desk.copies
+
+
+def may_be_found(desk: Desk, row: Message, now: datetime) -> bool:
+    """Whether asking its provider for it once more, a little later, may tell what became of it."""
+    assert row.claimed_at is not None
+    return _finder(desk, row) is not None and now - row.claimed_at < _SEARCH_LAG
+
+
+async def look_up(desk: Desk, row: Message | None) -> Accepted | None:
+    """An ambiguous message as its provider took it; None if that is still not known."""
+    if row is None or not is_ambiguous(row):
+        return None
+    provider = _finder(desk, row)
+    if provider is None:
+        return None
+    try:
+        return await provider.find(unpack(row))
+    except ProviderTrouble:
+        return None  # it can't say, as before
+
+
+def _finder(desk: Desk, row: Message) -> Finds[Any] | None:
+    assert row.channel is not None
+    provider = desk.providers.get(row.channel)
+    took_it = provider is not None and provider.name == row.provider
+    return provider if took_it and isinstance(provider, Finds) else None
 
 
 async def hand_over(desk: Desk, attempt: Attempt, enrollment: Enrollment, row: Message) -> Settled:
@@ -87,10 +125,14 @@ async def _not_taken(desk: Desk, row: Message, trouble: NotTaken) -> None:
 async def _nobody_knows(
     desk: Desk, attempt: Attempt, enrollment: Enrollment, row: Message, trouble: Ambiguous
 ) -> Settled:
-    """Find out by asking again, where that is safe; else it is for a person to decide."""
+    """Find out by handing it over again, where that is safe, or by looking it up.
+
+    Where neither can be done, it is for a person to decide.
+    """
     async with desk.database.transaction() as session:
         await customers.hold(session, row.customer_id)
-        if not is_repeatable(desk, row, attempt.now):
+        is_over = not is_repeatable(desk, row, attempt.now)
+        if is_over and not may_be_found(desk, row, attempt.now):
             return await settle.claimed(
                 session, attempt, enrollment, row, Decision.UNKNOWN, error=trouble.detail
             )

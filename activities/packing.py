@@ -31,7 +31,7 @@ class _StoredLetter(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: LetterKind
-    sender: PostalAddress | None
+    sender: PostalAddress
     recipient: PostalAddress
     html: str
 
@@ -93,6 +93,7 @@ def unpack(row: Message) -> Parcel:
                 sender=stored.sender,
                 recipient=stored.recipient,
                 html=stored.html,
+                transactional=row.transactional,
                 customer_id=row.customer_id,
             )
         case "webhook":

@@ -42,6 +42,16 @@ def country_of_phone(number: str, country: str | None) -> str | None:
     return code if code is not None and code.isalpha() else None  # `001` is a network of no country
 
 
+def e164(number: str, country: str | None) -> str | None:
+    """`+33612345678` for `06 12 34 56 78` in France; None if no such number can exist."""
+    from phonenumbers import PhoneNumberFormat, format_number, is_valid_number
+
+    parsed = _parsed(number, country)
+    if parsed is None or not is_valid_number(parsed):
+        return None
+    return format_number(parsed, PhoneNumberFormat.E164)
+
+
 def zones_of_country(country: str) -> tuple[str, ...]:
     """Every zone of a country, as the tz database has them."""
     return tuple(zone for zone, code in _countries().items() if code == country)

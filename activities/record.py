@@ -47,8 +47,9 @@ async def apply_report(
         ended = report.ended
         await enrollments.close(session, enrollment.id, ended.ending, ended.at, ended.by)
     else:
-        step, at = (None, None) if report.next is None else (report.next.step, report.next.at)
-        await enrollments.set_next(session, enrollment.id, step, at)
+        told = report.next
+        step, at, reason = (None,) * 3 if told is None else (told.step, told.at, told.reason)
+        await enrollments.set_next(session, enrollment.id, step, at, reason)
 
 
 async def _decisions(

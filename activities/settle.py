@@ -13,11 +13,12 @@ from activities.desk import Attempt
 from activities.providers.outcome import Refused
 from activities.record import apply_report
 from engine.enrollment import NotBefore, Over, Settled
+from engine.gate import Go
 from engine.localtime import next_opening, shift, zone
 from engine.orders import Next
 from engine.reasons import Decision, Reason
-from store import enrollments, mailbox, messages, offers, suppressions
-from store.tables import Enrollment, Message, Suppression
+from store import enrollments, mailbox, messages, offers, outbox, suppressions
+from store.tables import Enrollment, Message, OutboxKind, Suppression
 
 
 async def without_send(
@@ -53,6 +54,51 @@ async def without_send(
             pass  # how it ended is in the store already
 
 
+async def traits_set(session: AsyncSession, attempt: Attempt, case: Case, go: Go) -> Settled:
+    """The step sets traits: sent with this transaction, which also has ingestion take them in.
+
+    They are an `identify` of the customer's, known by the message key, so whatever hears of
+    traits hears of these.
+    """
+    assert case.step.set is not None
+    delivery = attempt.order.delivery
+    row = Message(
+        key=attempt.key,
+        enrollment_id=case.enrollment.id,
+        customer_id=case.customer.id,
+        journey=case.journey.journey,
+        step=case.step.id,
+        occurrence=delivery.occurrence,
+        decision=Decision.SENT,
+        channel=go.channel,
+        message=go.message,
+        transactional=True,
+        address=go.address,
+        sent_at=attempt.now,
+        decided_at=delivery.at,
+        due_at=delivery.due_at,
+        zone=delivery.zone,
+    )
+    new = await messages.claim(session, row)
+    assert new  # its absence was read while holding the customer
+    await outbox.append(
+        session,
+        customer_id=case.customer.id,
+        enrollment_id=case.enrollment.id,
+        kind=OutboxKind.IDENTIFY,
+        payload={
+            "message_id": attempt.key,
+            "at": delivery.at.isoformat(),
+            "traits": dict(case.step.set),
+        },
+        at=attempt.now,
+    )
+    outcome = answer_of(row)
+    foretold = attempt.order.foretells(outcome)
+    await apply_report(session, case.enrollment, attempt.order.report, foretold=foretold)
+    return outcome
+
+
 async def claimed(
     session: AsyncSession,
     attempt: Attempt,
@@ -76,6 +122,8 @@ async def claimed(
     )
     if not mine:
         return await _decided_before(session, row, decision, reason)
+    if decision is Decision.NOT_SENT:
+        await offers.withdraw(session, row.key)  # nobody was given its code
     outcome = _outcome(row, decision, reason)
     foretold = attempt.order.foretells(outcome)
     await apply_report(session, enrollment, attempt.order.report, foretold=foretold)
@@ -149,11 +197,20 @@ async def _decided_before(
 async def _note_next(
     session: AsyncSession, attempt: Attempt, case: Case, verdict: NotBefore
 ) -> None:
-    """What comes next is this step again, unless another comes before it."""
-    mine = Next(step=case.step.id, at=verdict.until or _idle_again(attempt, case, verdict))
+    """What comes next is this step again, unless another comes before it, then or in the file."""
+    until = verdict.until or _idle_again(attempt, case, verdict)
+    mine = Next(step=case.step.id, at=until, reason=verdict.reason)
     other = attempt.order.report.next
-    first = min((n for n in (mine, other) if n is not None), key=lambda n: n.at)
-    await enrollments.set_next(session, case.enrollment.id, first.step, first.at)
+    first = mine
+    if other is not None and (other.at, _place(case, other)) < (mine.at, _place(case, mine)):
+        first = other
+    await enrollments.set_next(session, case.enrollment.id, first.step, first.at, first.reason)
+
+
+def _place(case: Case, following: Next) -> int:
+    """The end comes after every step of the same instant, as the machine has it."""
+    step, journey = following.step, case.journey
+    return journey.place(step) if step is not None else len(journey.steps)
 
 
 def _idle_again(attempt: Attempt, case: Case, verdict: NotBefore) -> datetime:

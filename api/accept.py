@@ -67,9 +67,8 @@ async def accept(
 ) -> Accepted:
     """Accept calls that were received at `received_at` (journey time), durably.
 
-    `refused` is what else was in the request, and is kept with them. Raises
-    NoSuchJourneyError, AlreadyEnrolledError or NoKeyError for an EnrollByHand, and then
-    nothing of the request is accepted.
+    `refused` is what else was in the request, and is kept with them. Raises what
+    `enroll_by_hand` does for an EnrollByHand, and then nothing of the request is accepted.
     """
     erased: frozenset[str] = frozenset()
     reach = reach_of(calls)
@@ -137,8 +136,8 @@ async def _accept(
     known = await people(session, owners.values(), published, inside, locked.companies.values())
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
-    mine = [_as_named(call, locked) for call in calls]
-    mine = [*await with_what_is_asked(session, mine, published)]
+    made = [_as_named(call, locked) for call in calls]
+    mine = await with_what_is_asked(session, made, published)
     new = await events.accept(session, list(event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
     await write_plain(session, locked, fresh)
@@ -152,7 +151,8 @@ async def _accept(
             await take(carrier, person, call, how_said(said, call))
             person.waiting.discard(call.message_id)
     await carrier.write()
-    return Accepted(new=new, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
+    asked_for = new & {call.message_id for call in made}  # and not what one was understood as
+    return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 
 
 def _as_named(call: Call, locked: Locked) -> Call:

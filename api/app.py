@@ -32,9 +32,12 @@ from api.routes import (
     health,
     ingest,
     metrics,
+    offers,
     outbox,
     pages,
     preferences,
+    reading,
+    stops,
     unsubscribe,
 )
 from api.services import Services
@@ -43,6 +46,7 @@ from api.timing import Timing, is_ingestion
 from api.visiting import KeyShownError
 from store.away import AWAY_ERRORS, is_away
 from store.json_text import keepable_text
+from store.overlap import StillUnderWayError
 
 _log = structlog.get_logger("parcours.api")
 
@@ -66,12 +70,15 @@ _GROUPS = (
     browser,
     customers,
     enrollments,
+    stops,
+    offers,
     events,
     outbox,
     health,
     metrics,
     unsubscribe,
     preferences,
+    reading,
     confirm,
     callbacks,
     pages,
@@ -112,6 +119,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(KeyShownError, _key_shown)
+    app.add_exception_handler(StillUnderWayError, _not_for_all_yet)
     for trouble in AWAY_ERRORS:
         app.add_exception_handler(trouble, _store_away)
     app.add_exception_handler(Exception, _bug)
@@ -190,6 +198,10 @@ async def _gone(request: Request, error: Exception) -> Response:
 async def _key_shown(request: Request, error: Exception) -> Response:
     assert isinstance(error, KeyShownError)
     return error.response
+
+
+async def _not_for_all_yet(request: Request, error: Exception) -> Response:
+    return _answer(request, 503, "still_under_way", str(error))
 
 
 async def _store_away(request: Request, error: Exception) -> Response:

@@ -67,7 +67,7 @@ async def _input(
         definition=json.loads(journey.pinned()),
         start=start,
         facts=facts,
-        next=Next(step=wake.step, at=wake.at) if wake is not None else None,
+        next=Next.of(wake) if wake is not None else None,
         tolerances=tolerances,
         clock=services.clock,
     )

@@ -5,7 +5,12 @@ people too. Only that the enrolling event may be old (`fresh`) is the person's o
 """
 
 from api.carrying import Carrier
-from api.errors import AlreadyEnrolledError, NoKeyError, NoSuchJourneyError
+from api.errors import (
+    AlreadyEnrolledError,
+    JourneyArchivedError,
+    NoKeyError,
+    NoSuchJourneyError,
+)
 from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
@@ -16,7 +21,7 @@ from engine.matching import key_of
 async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -> None:
     """Enroll the locked customer. Repeating the same call changes nothing.
 
-    Raises NoSuchJourneyError, AlreadyEnrolledError, NoKeyError.
+    Raises NoSuchJourneyError, JourneyArchivedError, AlreadyEnrolledError, NoKeyError.
     """
     published = carrier.published.journeys if carrier.published is not None else {}
     journey = published.get(call.journey)
@@ -25,6 +30,8 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
         raise NoSuchJourneyError(f"there is no journey `{call.journey}`; published: {known}")
     if any(each.start_event_id == call.message_id for each in person.enrolled):
         return
+    if journey.journey in await carrier.archived():
+        raise JourneyArchivedError(journey.journey)
     key = _key(journey, call)
     mine = [e for e in person.enrolled if e.journey.journey == call.journey and e.key == key]
     is_open = any(each.ending is None for each in mine)

@@ -41,7 +41,7 @@ from engine.reasons import Ending
 from engine.routing import route_track
 from engine.values import at_path
 from engine.watching import Watched
-from store import enrollments, events, messages
+from store import archives, enrollments, events, messages
 from store.journeys import Published
 from store.tables import Event, OutboxKind, OutboxRow
 
@@ -75,6 +75,7 @@ class Carrier:
         self.writing = Writing(session)
         self.enrolled: list[str] = []
         self.carried = 0
+        self._archived: frozenset[str] | None = None
         self._conditions = NotedConditions(services.evaluate)
         self._dispositions = Dispositions()
 
@@ -82,6 +83,16 @@ class Carrier:
     def journeys(self) -> Sequence[Journey]:
         """What is published now."""
         return tuple(self.published.journeys.values()) if self.published is not None else ()
+
+    async def archived(self) -> frozenset[str]:
+        """The journeys that enroll nobody any more; asked at most once a request.
+
+        In the transaction that holds the customers, so that nobody enters one after its
+        archiving was acknowledged (`store.overlap`).
+        """
+        if self._archived is None:
+            self._archived = await archives.names(self.session)
+        return self._archived
 
     def members(self, company_id: str) -> list[Person]:
         """Those of a company who are locked: all who may be concerned."""
@@ -102,13 +113,16 @@ class Carrier:
         """
         if person.is_anonymous or track.event not in self.watched.events:
             return
+        journeys = self.journeys if published is None else published
+        starts = any(track.event in _starts(journey) for journey in journeys)
         effects = route_track(
             track,
             self.received_at,
             person.profile(),
             [each for each in person.enrolled if among is None or each.id in among],
-            self.journeys if published is None else published,
+            journeys,
             self._conditions,
+            await self.archived() if starts else frozenset(),
         )
         await self.carry_out(person, track, effects)
         self._dispositions.failed(track.message_id, self._conditions.taken())
@@ -293,6 +307,7 @@ class Carrier:
                 person.profile(),
                 person.enrolled,
                 self._conditions,
+                archived=await self.archived(),
             )
             if any(isinstance(effect, Enroll) and effect.key == ended.key for effect in effects):
                 await self.carry_out(person, self.as_track(event), effects)

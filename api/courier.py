@@ -1,4 +1,5 @@
-"""One row of the outbox, carried to Temporal: a start, a signal, an Update or a cancel.
+"""One row of the outbox, carried to Temporal: a start, a signal, an Update or a cancel; or an
+identify, which is carried to ourselves.
 
 Decides what an answer of Temporal means for the row: done, refused, come back later, or
 never. Everything here may be done twice without harm: a start uses the run there is, a
@@ -7,11 +8,13 @@ gone is an outcome, not an error; the store has long known how it ended.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -20,7 +23,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, JOURNEY_VERSION
+from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, FIRST, JOURNEY_VERSION, RETRY_SIGNAL
 from engine.orders import EnrollmentInput
 from engine.progress import local_text
 from store import enrollments
@@ -78,13 +81,24 @@ class Hopeless:
 Outcome = Done | Declined | Trouble | Hopeless
 
 
+# Takes in the traits of a row.
+Identify = Callable[[OutboxRow], Awaitable[Outcome]]
+
+
 class Courier:
-    """Carries rows to one Temporal namespace."""
+    """Carries rows to one Temporal namespace; those with traits, by `identify`, to ourselves."""
 
     def __init__(
-        self, database: Database, client: Client, *, task_queue: str, rpc_timeout: timedelta
+        self,
+        database: Database,
+        client: Client,
+        identify: Identify,
+        *,
+        task_queue: str,
+        rpc_timeout: timedelta,
     ) -> None:
         self._database = database
+        self._identify = identify
         self._client = client
         self._task_queue = task_queue
         self._rpc_timeout = rpc_timeout
@@ -123,11 +137,16 @@ class Courier:
         assert row.enrollment_id is not None  # every kind there is concerns an enrollment
         if row.kind is OutboxKind.START:
             return await self._start(row.enrollment_id)
+        if row.kind is OutboxKind.IDENTIFY:
+            return await self._identify(row)
         handle = self._client.get_workflow_handle(row.enrollment_id)
         match row.kind:
             case OutboxKind.SIGNAL:
                 notice = {**row.payload, "seq": row.id}
                 await handle.signal(EVENT_SIGNAL, notice, rpc_timeout=self._rpc_timeout)
+            case OutboxKind.PACED:
+                name = EVENT_SIGNAL if "event_id" in row.payload else RETRY_SIGNAL
+                await handle.signal(name, row.payload, rpc_timeout=self._rpc_timeout)
             case OutboxKind.UPDATE:
                 await handle.execute_update(
                     row.payload["update"],
@@ -158,11 +177,17 @@ class Courier:
                     SearchAttributePair(JOURNEY_VERSION, given.version),
                 ]
             ),
+            priority=_priority(given),
             static_summary=str(given.definition.get("title", given.journey)),
             static_details=_details(given),
             rpc_timeout=self._rpc_timeout,
         )
         return Done()
+
+
+def _priority(given: EnrollmentInput) -> Priority:
+    """Who wakes up first where many do at once."""
+    return FIRST if given.definition.get("transactional") else Priority.default
 
 
 def _details(given: EnrollmentInput) -> str:

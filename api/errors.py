@@ -104,6 +104,17 @@ class NoSuchJourneyError(NotFoundError):
     code = "no_such_journey"
 
 
+class JourneyArchivedError(ConflictError):
+    """The journey enrolls nobody any more, until somebody unarchives it."""
+
+    code = "journey_archived"
+
+    def __init__(self, journey: str) -> None:
+        super().__init__(
+            f"`{journey}` is archived and enrolls nobody: `parcours unarchive {journey}` first"
+        )
+
+
 class AlreadyEnrolledError(ConflictError):
     """The customer is in the journey, or was, and may not enter it again."""
 

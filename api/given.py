@@ -5,7 +5,7 @@ is recognised outside of it, and nothing is parsed for a stranger.
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -31,8 +31,10 @@ def ip_of(request: Request) -> str | None:
 Given = Annotated[Services, Depends(services_of)]
 
 
-class SupportRoute(APIRoute):
-    """A route for keys that may look and steer; the API's own, not for browsers' cookies."""
+class _KeyRoute(APIRoute):
+    """A route for keys with a scope; the API's own, not for browsers' cookies."""
+
+    scope: ClassVar[Scope]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, behind the key."""
@@ -40,10 +42,22 @@ class SupportRoute(APIRoute):
 
         async def key_first(request: Request) -> Response:
             text = auth.key_in(request.headers)
-            request.state.key = await auth.recognise(services_of(request), text, Scope.SUPPORT)
+            request.state.key = await auth.recognise(services_of(request), text, self.scope)
             return await handler(request)
 
         return key_first
+
+
+class SupportRoute(_KeyRoute):
+    """For keys that may look and steer."""
+
+    scope = Scope.SUPPORT
+
+
+class OffersRoute(_KeyRoute):
+    """For keys that may look coupons up and use them: a shop's till needs no more."""
+
+    scope = Scope.OFFERS
 
 
 async def _supporter(request: Request) -> KnownKey:
@@ -56,7 +70,7 @@ async def _admin(request: Request) -> KnownKey:
     return auth.check_scope(await _supporter(request), Scope.ADMIN)
 
 
-# The key of whoever asks, on a SupportRoute.
+# The key of whoever asks, on one of these routes.
 Supporter = Annotated[KnownKey, Depends(_supporter)]
 
 # Who may also do what can't be undone, or what concerns the whole installation.

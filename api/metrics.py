@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric
 from api.courier import Declined, Done, Hopeless, Outcome, Trouble
 from engine.calls import Alias, Call, ChangeConsent, Group, Identify, Track
 from store.outbox import Backlog
-from store.tables import EventKind, OutboxRow
+from store.tables import EventKind, OutboxKind, OutboxRow
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -109,7 +109,8 @@ class Metrics:
     def dispatched(self, row: OutboxRow, outcome: Outcome, now: datetime) -> None:
         """An attempt to carry a row has landed."""
         self._dispatched.labels(row.kind.value, _OUTCOMES[type(outcome)]).inc()
-        if isinstance(outcome, Done | Declined):
+        is_landed = isinstance(outcome, Done | Declined)
+        if is_landed and row.kind is not OutboxKind.PACED:  # that waited for its turn
             self._dispatch.observe((now - row.created_at).total_seconds())
 
     def requested(self, route: str, status: int, seconds: float) -> None:

@@ -59,6 +59,7 @@ class EnrollmentReply(_Reply):
     skipped_steps: list[str]
     next_step: str | None
     next_at: datetime | None
+    next_reason: Reason | None = Field(description="What has held the next step up till then.")
     converted_at: datetime | None
     conversion_value: Decimal | None
     holdout: bool

@@ -9,6 +9,7 @@ class Scope(StrEnum):
 
     EVENTS_WRITE = "events:write"  # put events in
     SUPPORT = "support"  # look at customers, steer their enrollments, change their consent
+    OFFERS = "offers"  # look a coupon up, note that it was used
     ADMIN = "admin"  # what support may, and what can't be undone or concerns the installation
 
 
@@ -19,6 +20,8 @@ ALL_SCOPES = tuple(Scope)
 _GIVEN_BY = {
     Scope.EVENTS_WRITE: frozenset({Scope.EVENTS_WRITE}),
     Scope.SUPPORT: frozenset({Scope.SUPPORT, Scope.ADMIN}),
+    # A shop's till needs this and nothing else.
+    Scope.OFFERS: frozenset({Scope.OFFERS, Scope.SUPPORT, Scope.ADMIN}),
     Scope.ADMIN: frozenset({Scope.ADMIN}),
 }
 

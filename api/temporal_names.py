@@ -1,4 +1,4 @@
-"""The names that the API and Temporal share: search attributes, the signal, the Updates.
+"""The names that the API and Temporal share: search attributes, the signals, the Updates.
 
 The one list of search attributes: the dev server is started with it, production's
 namespace registers it, the dispatcher fills it in.
@@ -12,14 +12,19 @@ from temporalio.api.operatorservice.v1 import (
     ListSearchAttributesRequest,
 )
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
+from temporalio.common import Priority, SearchAttributeKey
 
 CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")  # the pseudonym
 JOURNEY_VERSION = SearchAttributeKey.for_keyword("JourneyVersion")
 
 SEARCH_ATTRIBUTES = (CUSTOMER_ID, JOURNEY_VERSION)
 
+# Of journeys that are transactional: the same as their messages have (workflows/policies.py),
+# which would ask first in vain if their workflows woke up last.
+FIRST = Priority(priority_key=2)
+
 EVENT_SIGNAL = "event"
+RETRY_SIGNAL = "retry"
 PAUSE = "pause"
 RESUME = "resume"
 SKIP = "skip"

@@ -1,14 +1,21 @@
 """What is allowed and probably not meant: warnings about a journey without mistakes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from authoring.source import Source
 from engine.definition import Journey, Step
+from engine.events import BuiltInEvent
 from engine.expressions import TraitAnchor
+from engine.policy import Policy
 
 
-def advise(journey: Journey, source: Source) -> None:
-    """Every warning goes to `source`."""
+def advise(
+    journey: Journey,
+    source: Source,
+    channels: Mapping[str, tuple[str, ...]],
+    policy: Policy | None,
+) -> None:
+    """Every warning goes to `source`. `channels` are those that each message has."""
     if journey.ends_at is None and (waiting := list(_may_wait_for_ever(journey))):
         steps = ", ".join(f"`{step.id}`" for step in waiting)
         source.warn(
@@ -17,11 +24,11 @@ def advise(journey: Journey, source: Source) -> None:
             "`ends_at: start + 90 days`",
         )
     for index, step in enumerate(journey.steps):
-        if carried := _not_carried_yet(step):
+        if policy is not None and policy.post is None and _is_printed(step, channels):
             source.warn(
                 ("steps", index),
-                f"`{step.id}`: {carried} is understood and simulated, but nothing carries it yet: "
-                "in production the step ends as `provider_down` after its grace",
+                f"`{step.id}` may be printed, but nobody is named as its sender: add "
+                "`post` in policy.yaml, with a `return_address`",
             )
         if step.offer is not None and not journey.goal:
             source.warn(
@@ -31,15 +38,23 @@ def advise(journey: Journey, source: Source) -> None:
             )
 
 
-def _not_carried_yet(step: Step) -> str | None:
-    """What this version only decides; the adapters for it come with the other channels."""
-    if step.call is not None:
-        return "`call`"
-    if step.set is not None:
-        return "`set`"
-    if step.channels is not None and "email" not in step.channels:
-        return f"sending by {' or '.join(step.channels)}"
-    return None
+def advise_on_topics(policy: Policy, journeys: Iterable[Journey], source: Source) -> None:
+    """Warnings about the policy beside its journeys; `source` is that of the policy."""
+    starts = {match.event for journey in journeys for match in journey.starts_on}
+    if BuiltInEvent.CONSENT_REQUESTED in starts:
+        return
+    for name, topic in policy.topics.items():
+        if topic.double_opt_in:
+            source.warn(
+                ("topics", name, "double_opt_in"),
+                f"nobody who subscribes to `{name}` is asked to confirm it, as no journey starts "
+                f"on `{BuiltInEvent.CONSENT_REQUESTED}`: add one that sends `links.confirm`",
+            )
+
+
+def _is_printed(step: Step, channels: Mapping[str, tuple[str, ...]]) -> bool:
+    has = {channel for name in step.messages for channel in channels.get(name, ())}
+    return "post" in has and (step.channels is None or "post" in step.channels)
 
 
 def _may_wait_for_ever(journey: Journey) -> Iterator[Step]:

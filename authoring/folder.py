@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from authoring.advice import advise
+from authoring.advice import advise, advise_on_topics
 from authoring.journey_file import CheckedJourney, read_journey
 from authoring.message_files import is_layout_folder, read_layouts, read_messages
 from authoring.mistakes import JourneysInvalid, Mistake, in_order
@@ -30,6 +30,7 @@ from authoring.source import Source, open_source
 from authoring.tree import Tree
 from engine.definition import Journey
 from engine.policy import Policy
+from rendering.checks import speaks_of
 from rendering.messages import MessageSource
 
 LIBRARY = "library"  # examples to copy from; not read
@@ -70,6 +71,7 @@ class _Reading:
         self._tree = tree
         self._sources: list[Source] = []
         self._policy: Policy | None = None
+        self._policy_source: Source | None = None
         self._names = UNKNOWN_NAMES
         self._layouts: dict[str, str] = {}
 
@@ -93,6 +95,9 @@ class _Reading:
         mistakes = [*tree.mistakes, *(m for source in self._sources for m in source.mistakes)]
         if mistakes or self._policy is None:
             raise JourneysInvalid(mistakes)
+        if self._policy_source is not None:
+            named = [each.journey for each in loaded]
+            advise_on_topics(self._policy, named, self._policy_source)
         return LoadedJourneys(
             MappingProxyType({each.journey.journey: each for each in loaded}),
             self._policy,
@@ -114,6 +119,7 @@ class _Reading:
             )
             return
         if source := self._open(path):
+            self._policy_source = source
             self._policy, self._names = read_policy(source)
 
     def _read_journey(self, folder: Path) -> LoadedJourney | None:
@@ -137,11 +143,16 @@ class _Reading:
         checked = read_journey(source)
         _check_name(checked, folder)
         channels = {name: message.channels for name, message in messages.items()}
-        check_references(checked, Surroundings(self._names, channels, message_folders))
+        offering = {
+            name: place
+            for name, message in messages.items()
+            if (place := speaks_of(message, "offer")) is not None
+        }
+        check_references(checked, Surroundings(self._names, channels, message_folders, offering))
         scenarios = self._read_scenarios(folder, checked)
         if checked.journey is None or source.mistakes:
             return None
-        advise(checked.journey, source)
+        advise(checked.journey, source, channels, self._policy)
         return LoadedJourney(checked.journey, MappingProxyType(messages), scenarios, folder)
 
     def _read_scenarios(self, folder: Path, checked: CheckedJourney) -> tuple[Scenario, ...]:

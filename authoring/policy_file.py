@@ -42,9 +42,8 @@ def read_policy(source: Source) -> tuple[Policy | None, PolicyNames]:
     names = PolicyNames(_names(data.get("topics")), _names(data.get("webhooks", {})))
     # Caps that name no topic are found below, each with its line; the model tells of one only.
     caps = data.get("caps")
-    capless = {"caps": [_without_topic(cap) for cap in caps]} if isinstance(caps, list) else {}
-    rest = data | capless
-    shape = read_shape(Policy, rest, source, (), _STAND_INS)
+    known = {"caps": [_of_known(cap, names) for cap in caps]} if isinstance(caps, list) else {}
+    shape = read_shape(Policy, data | known, source, (), _STAND_INS)
     _check_caps(data, names, source)
     _check_channels(data, source)
     _check_manner(data, source)
@@ -57,9 +56,11 @@ def _names(mapping: object) -> tuple[str, ...] | None:
     return tuple(map(str, mapping)) if isinstance(mapping, dict) else None
 
 
-def _without_topic(cap: object) -> object:
-    if isinstance(cap, dict) and isinstance(cap.get("topic"), str):
-        return {k: v for k, v in cap.items() if k != "topic"}
+def _of_known(cap: object, names: PolicyNames) -> object:
+    """The cap, without its topic if there is no such one."""
+    topic = cap.get("topic") if isinstance(cap, dict) else None
+    if isinstance(cap, dict) and isinstance(topic, str) and topic not in (names.topics or ()):
+        return {key: value for key, value in cap.items() if key != "topic"}
     return cap
 
 

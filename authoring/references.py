@@ -6,7 +6,7 @@ the others. Knows files only through what it is given.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from authoring.journey_file import CheckedJourney, CheckedStep
@@ -29,6 +29,7 @@ class Surroundings:
     policy: PolicyNames
     channels: Mapping[str, tuple[str, ...]]
     folders: frozenset[str]  # of messages, those with mistakes too
+    offering: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # where they say `offer`
 
 
 def check_references(checked: CheckedJourney, around: Surroundings) -> None:
@@ -59,13 +60,10 @@ def _check_step(
             _check_events(matches, checked_step.raw.get(key), (*loc, key), source)
     if good("when") and step.when is not None:
         _check_condition(step.when, (*loc, "when"), source, checked.step_ids)
-    if good("call") and step.call is not None and around.policy.webhooks is not None:
-        known = around.policy.webhooks
-        if step.call not in known:
-            hint = did_you_mean(step.call, known, "policy.yaml has")
-            if not hint.endswith("?"):
-                hint += "; add it to `webhooks` in policy.yaml"
-            source.refuse((*loc, "call"), f"unknown webhook `{step.call}`{hint}")
+    if good("call") and step.call is not None:
+        _check_webhook(step.call, (*loc, "call"), around, source)
+    if good("offer") and step.offer is not None and step.offer.code_from is not None:
+        _check_webhook(step.offer.code_from, (*loc, "offer", "code_from"), around, source)
     if good("from") and step.sender is not None:
         try:
             compile_sender(step.sender)
@@ -73,12 +71,29 @@ def _check_step(
             source.refuse((*loc, "from"), f"`from`: {error}")
     if good("channels"):
         _check_channels(checked_step, step, around, source)
-    if good("offer") and step.offer is not None and _is_transactional(checked_step, step, checked):
+    if _is_transactional(checked_step, step, checked):
+        _refuse_offers(checked_step, step, around, source)
+
+
+def _refuse_offers(
+    checked_step: CheckedStep, step: Step, around: Surroundings, source: Source
+) -> None:
+    """It is what a message says that makes it marketing, not what it is called."""
+    if checked_step.shape.good("offer") and step.offer is not None:
         source.refuse(
-            (*loc, "offer"),
+            (*checked_step.loc, "offer"),
             "an offer in a transactional message makes it marketing: give the step a `topic`, or "
             "remove `offer`",
         )
+        return
+    for loc, name in checked_step.messages():
+        if (place := around.offering.get(name)) is not None:
+            file, line = place
+            source.refuse(
+                loc,
+                f"`{file}` speaks of `offer` in line {line}, and an offer in a transactional "
+                "message makes it marketing: give the step a `topic`, or take it out of the text",
+            )
 
 
 def _is_transactional(checked_step: CheckedStep, step: Step, checked: CheckedJourney) -> bool:
@@ -105,6 +120,16 @@ def _check_messages(step: CheckedStep, around: Surroundings, source: Source) -> 
             if not hint.endswith("?"):
                 hint = f": make a folder `{name}/` beside journey.yaml, with its texts"
             source.refuse(loc, f"there is no message `{name}`{hint}")
+
+
+def _check_webhook(name: str, loc: Loc, around: Surroundings, source: Source) -> None:
+    known = around.policy.webhooks
+    if known is None or name in known:
+        return
+    hint = did_you_mean(name, known, "policy.yaml has")
+    if not hint.endswith("?"):
+        hint += "; add it to `webhooks` in policy.yaml"
+    source.refuse(loc, f"unknown webhook `{name}`{hint}")
 
 
 def _check_channels(

@@ -46,6 +46,7 @@ _EXAMPLES = {
     "return_address": "{name: Ada, street: 1 High Street, city: Lyon, country: FR}",
     "kind": "letter", "street": "1 High Street", "city": "Lyon", "region": "CA",
     "postcode": "69005", "country": "FR",
+    "priority": "10", "double_opt_in": "true", "counts_transactional": "true",
     "webhooks": "{crm: {url: https://example.com/hook}}", "hours": "22:00-08:00",
     "holidays": "true",
 }  # fmt: skip

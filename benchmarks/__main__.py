@@ -8,12 +8,22 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import deciding, delivering, ingesting, latency, memory, throughput, worker_settings
+from benchmarks import (
+    deciding,
+    delivering,
+    gating,
+    ingesting,
+    latency,
+    memory,
+    throughput,
+    worker_settings,
+)
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "throughput": throughput.run,
     "memory": memory.run,
     "delivering": delivering.run,
+    "gating": gating.run,
     "deciding": deciding.run,
     "ingesting": ingesting.run,
     "latency": latency.run,

@@ -130,14 +130,22 @@ def _print_list(rows: list[Enrollment]) -> None:
                 row.customer_id,
                 "paused" if row.ending is None and row.paused_at is not None else row.state.value,
                 utc_minute(row.entered_at),
-                ""
-                if row.next_at is None
-                else f"{row.next_step or 'ends'} {utc_minute(row.next_at)}",
+                _next(row),
             )
             for row in rows
         ],
         nothing="there are no enrollments like that",
     )
+
+
+def _next(row: Enrollment) -> str:
+    """`tip 2026-11-25 09:00Z (stopped)`: where something holds it up, it waits till then."""
+    from cli.tables import utc_minute
+
+    if row.next_at is None:
+        return ""
+    held = "" if row.next_reason is None else f" ({row.next_reason})"
+    return f"{row.next_step or 'ends'} {utc_minute(row.next_at)}{held}"
 
 
 def _print_decided(decided: list[Message]) -> None:

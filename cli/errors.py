@@ -44,6 +44,7 @@ _TOLD: Mapping[str, int] = {
     "settings.SettingsError": WRONG_INPUT,
     "store.database.StoreError": WRONG_INPUT,  # the URL that was given
     "store.database.StoreAwayError": TROUBLE,
+    "store.overlap.StillUnderWayError": TROUBLE,
     "api.errors.ApiError": WRONG_INPUT,
     "worker.errors.WorkerError": TROUBLE,
     "worker.connection.TemporalUnreachableError": TROUBLE,

@@ -17,6 +17,7 @@ import typer
 
 from cli import (
     api,
+    archive,
     check,
     customers,
     db,
@@ -26,10 +27,13 @@ from cli import (
     enrollments,
     importing,
     keys,
+    offers,
     outbox,
     preview,
     publish,
+    send_test,
     simulate,
+    stop,
     worker,
 )
 from cli.errors import INTERRUPTED, TROUBLE, exit_code, in_words
@@ -49,12 +53,19 @@ app.command("check")(check.check)
 app.command("preview")(preview.preview)
 app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)
+app.command("send-test")(send_test.send_test)
 app.command("api")(api.api)
 app.command("worker")(worker.worker)
 app.command("enroll")(enroll.enroll)
+app.command("stop")(stop.stop)
+app.command("start")(stop.start)
+app.command("stops")(stop.stops)
+app.command("archive")(archive.archive)
+app.command("unarchive")(archive.unarchive)
 app.add_typer(importing.imports, name="import")
 app.add_typer(enrollments.enrollments, name="enrollments")
 app.add_typer(customers.customers, name="customers")
+app.add_typer(offers.offers, name="offers")
 app.add_typer(outbox.outbox, name="outbox")
 app.add_typer(db.db, name="db")
 app.add_typer(keys.keys, name="keys")

@@ -75,10 +75,10 @@ def preview(
 
     loaded = check.load_or_leave(journeys)
     journey, source = _found(loaded, message)
-    traits = _fields(customer)
-    properties = {} if event is None else _fields(event)
+    traits = fields_of(customer)
+    properties = {} if event is None else fields_of(event)
     browser = find_chromium(chromium)
-    context = _context(journey, source, loaded.policy, traits, properties, _language(locale))
+    context = _context(journey, source, loaded.policy, traits, properties, language_of(locale))
     try:
         worded = _word(source, context)
     except TemplateError as error:
@@ -125,7 +125,7 @@ def _found(loaded: LoadedJourneys, message: str) -> tuple[LoadedJourney, Message
     return known[message]
 
 
-def _fields(path: Path) -> dict[str, Any]:
+def fields_of(path: Path) -> dict[str, Any]:
     """A file's keys and values. Raises WrongInputError, with the line."""
     from authoring.mistakes import Mistake
     from authoring.source import open_source
@@ -146,7 +146,7 @@ def _fields(path: Path) -> dict[str, Any]:
     return source.data
 
 
-def _language(locale: str | None) -> str | None:
+def language_of(locale: str | None) -> str | None:
     from rendering.formats import find_locale
 
     if locale is not None and find_locale(locale) is None:

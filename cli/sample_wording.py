@@ -16,6 +16,7 @@ from engine.gate import Customer, Go, Occasion
 from engine.localtime import shift, zone
 from engine.matching import ConditionFailed
 from engine.policy import Policy
+from rendering.card import render_card
 from rendering.errors import TemplateError
 from rendering.messages import (
     MessageContext,
@@ -26,7 +27,8 @@ from rendering.messages import (
     spoken_sender,
 )
 from rendering.senders import find_sender
-from rendering.sources import HTML, SUBJECT, TEXT
+from rendering.sms import render_sms
+from rendering.sources import CARD, HTML, SUBJECT, TEXT
 
 _SAMPLE_CODE = "SAMPLE42"
 _SAMPLE_SITE = "https://parcours.example"
@@ -42,11 +44,20 @@ class SampleWording:
 
     def __call__(self, occasion: Occasion, customer: Customer, go: Go) -> None:
         """Raises ConditionFailed where the real message could not be rendered."""
-        if go.channel != "email":
-            return
         source = self._messages[occasion.journey.journey][go.message]
+        context = self._context(occasion, customer, go)
         try:
-            self._word(source, self._context(occasion, customer, go))
+            match go.channel:
+                case "sms":
+                    is_marketing = go.topic is not None
+                    stop_text = self._policy.sms.stop_text if is_marketing else {}
+                    render_sms(source, context, stop_text)
+                case "post" if self._policy.post is None:
+                    raise TemplateError("policy.yaml has no `post`", file=source.full_name(CARD))
+                case "post":
+                    render_card(source, context)
+                case _:
+                    self._word(source, context)
         except TemplateError as error:
             raise ConditionFailed(str(error)) from error
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 def worker() -> None:
     """Run the worker: enrollments wake up here, and messages go out."""
+    import structlog
+
     from settings import load
     from worker.logs import configure_logs
 
@@ -25,6 +27,9 @@ def worker() -> None:
             async with opened(settings) as database:
                 client = await connect(settings)
                 desk = build_desk(settings, database, lambda: datetime.now(UTC))
+                # Steps of a channel that is not among them wait for somebody to carry it.
+                carried = {channel: each.name for channel, each in desk.providers.items()}
+                structlog.get_logger("parcours.worker").info("channels", **carried)
                 built = build_worker(client, desk, settings.task_queue, settings.graceful_shutdown)
                 working = asyncio.create_task(built.run(), name="worker")
                 try:

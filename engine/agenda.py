@@ -11,6 +11,7 @@ from engine.anchors import state_zone
 from engine.definition import Journey
 from engine.enrollment import Delivery, Pending, State, Tolerances, Wakeup
 from engine.localtime import shift
+from engine.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ class Agenda:
             return Wakeup(at=ends_at, step=None, zone=self.state.facts.zone)
         if first is None or at is None:
             return None
-        return Wakeup(at=at, step=first.step, zone=first.zone)
+        is_stopped = first.held_by is Reason.STOPPED
+        return Wakeup(at=at, step=first.step, zone=first.zone, is_stopped=is_stopped)
 
     def _with_grace(self, pending: Pending, since: datetime) -> datetime:
         grace = self.journey.step(pending.step).grace.terms

@@ -96,14 +96,20 @@ class Variant(_Frozen):
 
 
 class Offer(_Frozen):
-    """A coupon code made for this customer: exactly one of `percent` and `amount`."""
+    """A coupon code made for this customer: exactly one of `percent` and `amount`.
+
+    `code_from` names the webhook of a shop that makes its own codes.
+    """
 
     percent: Annotated[Decimal, Field(gt=0, le=100)] | None = None
     amount: Annotated[Decimal, Field(gt=0)] | None = None
     valid: DurationText
+    code_from: str | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
+        if self.valid.is_zero:
+            raise ValueError("`valid` needs some time, such as `5 days`")
         if (self.percent is None) == (self.amount is None):
             raise ValueError("an offer has either `percent` or `amount`")
         return self
@@ -178,6 +184,8 @@ class Step(_Frozen):
             )
         if self.variants is not None and not self.variants:
             raise ValueError("`variants` is empty")
+        if self.offer is not None and not self.messages:
+            raise ValueError("`offer` makes a code for a message: the step needs `send`")
         if self.transactional and self.topic is not None:
             raise ValueError("a step has a `topic` or is `transactional`, not both")
         return self

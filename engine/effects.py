@@ -23,6 +23,7 @@ class NotEnrolled(StrEnum):
     ALREADY_ENROLLED = "already_enrolled"
     NO_KEY = "no_key"
     IMPORTED = "imported"
+    ARCHIVED = "archived"
 
     @property
     def sentence(self) -> str:
@@ -35,6 +36,7 @@ _SENTENCES: Mapping[NotEnrolled, str] = {
     NotEnrolled.ALREADY_ENROLLED: "The customer is in this journey, or was, and may not re-enter.",
     NotEnrolled.NO_KEY: "It lacks the property that tells this journey's enrollments apart.",
     NotEnrolled.IMPORTED: "It was imported as history, which never starts a journey.",
+    NotEnrolled.ARCHIVED: "The journey was archived: it enrolls nobody any more.",
 }
 
 

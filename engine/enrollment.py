@@ -112,6 +112,14 @@ class SendNow(_Value):
     step: str
 
 
+class Retry(_Value):
+    """What held a step up may be gone: ask about it again now; the signal `retry`."""
+
+    kind: Literal["retry"] = "retry"
+    at: datetime
+    step: str
+
+
 class End(_Value):
     """A person ends the enrollment, or Temporal was told to cancel it."""
 
@@ -179,7 +187,7 @@ class Answer(_Value):
     outcome: Outcome
 
 
-Input = Notice | Pause | Resume | Skip | SendNow | End | Adopt | Answer
+Input = Notice | Pause | Resume | Skip | SendNow | Retry | End | Adopt | Answer
 
 
 # --- What the machine answers -------------------------------------------------------------
@@ -221,11 +229,15 @@ class Delivery(_Value):
 
 
 class Wakeup(_Value):
-    """When the machine wants to be woken, and for what; `step` None is the enrollment's end."""
+    """When the machine wants to be woken, and for what; `step` None is the enrollment's end.
+
+    `is_stopped`: the step waits because a person stopped it.
+    """
 
     at: datetime
     step: str | None
     zone: str
+    is_stopped: bool = False
 
 
 # --- What the machine keeps ---------------------------------------------------------------
@@ -237,7 +249,9 @@ class Pending:
 
     `ready_at` is what made it possible (entry, an event, a resume, *not yet*); `anchor_at`
     when the event was that fired it. `taken_at` is set while `deliver` has it; `stop` asks
-    the shell to stop that delivery, for `stop_reason` if it is settled so. No model but slots:
+    the shell to stop that delivery, for `stop_reason` if it is settled so. `held_by` is why
+    *not yet* was the last answer; `retry_at` when somebody asked to try again while the
+    answer was still out. No model but slots:
     thousands of enrollments sleep in memory with some of these each, at a tenth of the size.
     """
 
@@ -255,6 +269,8 @@ class Pending:
     taken_at: datetime | None = None
     stop: bool = False
     stop_reason: Reason | None = None
+    held_by: Reason | None = None
+    retry_at: datetime | None = None
 
     @property
     def comes_up_at(self) -> datetime:

@@ -63,14 +63,18 @@ def route_start(
     enrollments: Iterable[Enrolled],
     evaluate: Evaluate,
     ended: frozenset[str] = frozenset(),
+    archived: frozenset[str] = frozenset(),
 ) -> list[Effect]:
     """What an event starts in one journey; nothing if it is not one that starts it.
 
-    `ended` are the enrollments that the same event has just ended.
+    `ended` are the enrollments that the same event has just ended, `archived` the journeys
+    that enroll nobody.
     """
     event = past(track)
     if first_match(journey.starts_on, event, customer.traits, evaluate) is None:
         return []
+    if journey.journey in archived:
+        return [Refuse(journey.journey, NotEnrolled.ARCHIVED)]
     key = key_of(journey, event.properties)
     if (why := _refused(journey, key, track, received_at, customer)) is not None:
         return [Refuse(journey.journey, why)]

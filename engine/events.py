@@ -17,6 +17,7 @@ class BuiltInEvent(StrEnum):
     CONSENT_REQUESTED = "consent.requested"  # to be confirmed: a topic with double opt-in
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    OFFER_REDEEMED = "offer.redeemed"
     MESSAGE_DELIVERED = "message.delivered"
     MESSAGE_BOUNCED = "message.bounced"
     MESSAGE_COMPLAINED = "message.complained"

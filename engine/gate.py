@@ -5,14 +5,14 @@ the same questions in the same order (design, "Delivering", step 2). Transaction
 pass consent, quiet hours and caps; nothing passes suppression or a missing address.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from engine import caps
 from engine.caps import PastMessage, Upcoming
-from engine.consent import ConsentState
+from engine.consent import ConsentState, Word
 from engine.definition import Journey, Step
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.expressions import Duration, Term
@@ -25,6 +25,12 @@ from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
 
+# What a step goes by that reaches no person: it sets traits, or calls the app.
+TRAITS, WEBHOOK = "traits", "webhook"
+
+# The trait in which customers say how they want to be reached: one channel, or some in order.
+_PREFERENCE = "preferred_channel"
+
 
 @dataclass(frozen=True)
 class Customer:
@@ -34,7 +40,8 @@ class Customer:
     `said` answers a (channel, topic) with what the customer said, or None if nothing.
     `suppressed` says whether an address may not be written to. `read_phone` knows how phone
     numbers are written. `where` is None where only the zone of the delivery is known.
-    `upcoming` is what else is due to them, where it may bear on a cap.
+    `upcoming` is what else is due to them, where it may bear on a cap. `words` is all they
+    said about being written to, oldest first.
     """
 
     id: str
@@ -47,6 +54,7 @@ class Customer:
     read_phone: ReadPhone = written_e164
     where: Whereabouts | None = None
     upcoming: tuple[Upcoming, ...] = ()
+    words: Sequence[Word] = ()
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,16 @@ class Occasion:
 
 @dataclass(frozen=True)
 class Go:
-    """It may go out: this message, by this channel, to this address."""
+    """It may go out: this message, by this channel, to this address.
+
+    `intended` is whose it was, where `address` stands in for everybody (outside production).
+    """
 
     message: str
     channel: str
     address: str
     topic: str | None
+    intended: str | None = None
 
 
 Verdict = Go | Settled | NotBefore
@@ -97,8 +109,10 @@ def refusal(
     """Why a message that may be out already must not be handed over again; None if it may.
 
     What is asked before every further attempt: not what the customer did meanwhile, but
-    whether they may still be written to.
+    whether they may still be written to. A call reaches no person, so nobody is asked.
     """
+    if not occasion.step.messages:
+        return None
     topic = occasion.journey.topic_of(occasion.step)
     if topic is not None and (refused := _consent(customer, policy, channel, topic)):
         return refused
@@ -176,7 +190,7 @@ def _held_out(occasion: Occasion, customer: Customer, policy: Policy) -> Settled
 
 
 def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Verdict:
-    """The first channel in order of preference that lets the message out.
+    """The first channel, in the customer's order and then the step's, that lets it out.
 
     Else the wait for the one that is free first; else the first refusal, where that of a
     channel by which the customer can't be reached at all says least.
@@ -186,7 +200,7 @@ def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> 
     message = choose_message(occasion, customer.id)
     waits: list[NotBefore] = []
     refusals: list[Settled] = []
-    for channel in occasion.step.channels or occasion.channels[message]:
+    for channel in _channels(occasion, customer, message):
         match _by_channel(occasion, customer, policy, message, channel):
             case Go() as go:
                 return go
@@ -200,14 +214,25 @@ def _by_some_channel(occasion: Occasion, customer: Customer, policy: Policy) -> 
     return refusals[0] if refusals else _not(Reason.NO_ADDRESS)
 
 
+def _channels(occasion: Occasion, customer: Customer, message: str) -> tuple[str, ...]:
+    """Those to try, in order. What the customer wishes for counts among what the step allows."""
+    has = occasion.channels[message]
+    allowed = occasion.step.channels or has
+    carried = tuple(channel for channel in allowed if channel in has) or allowed
+    said = customer.traits.get(_PREFERENCE)
+    wishes = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    first = tuple(dict.fromkeys(wish for wish in wishes if wish in carried))
+    return (*first, *(channel for channel in carried if channel not in first))
+
+
 def _without_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Go:
     """`call` and `set` reach no person, so nobody is asked for consent or left in peace."""
     step = occasion.step
     if step.call is None:
-        return Go(message=step.id, channel="traits", address=customer.id, topic=None)
+        return Go(message=step.id, channel=TRAITS, address=customer.id, topic=None)
     hook = policy.webhooks.get(step.call)
     address = hook.url if hook is not None else step.call
-    return Go(message=step.call, channel="webhook", address=address, topic=None)
+    return Go(message=step.call, channel=WEBHOOK, address=address, topic=None)
 
 
 def _by_channel(

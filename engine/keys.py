@@ -105,3 +105,8 @@ def message_key(enrollment: str, step: str, occurrence: str) -> str:
 def message_id(key: str, domain: str) -> str:
     """The `Message-ID` header (RFC 5322, 3.6.4) of the mail with this message key."""
     return f"<{_digest(key)}.parcours@{domain}>"
+
+
+def hook_id(key: str) -> str:
+    """The `webhook-id` of the call with this message key: without the dots that end it there."""
+    return f"msg_{_digest(key)}"

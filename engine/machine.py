@@ -40,6 +40,7 @@ from engine.enrollment import (
     Pause,
     Pending,
     Resume,
+    Retry,
     SendNow,
     Settled,
     Settlement,
@@ -134,7 +135,7 @@ class Machine:
             self._answer(told)
             return
         if self.ended is not None:
-            if isinstance(told, Notice | End):
+            if isinstance(told, Notice | Retry | End):
                 return
             raise Illegal(f"the enrollment has already ended ({self.ended.ending})")
         match told:
@@ -148,6 +149,8 @@ class Machine:
                 self._skip(told)
             case SendNow():
                 self._send_now(told)
+            case Retry():
+                self._retry(told)
             case End():
                 self._ledger.end(told.ending, told.at, told.by)
             case Adopt():
@@ -239,6 +242,14 @@ class Machine:
         else:
             self._ledger.replace(pending, due_at=order.at, ready_at=order.at, forced=True)
 
+    def _retry(self, order: Retry) -> None:
+        """Bring forward what was put off, never to before its due time; else nothing."""
+        for p in [p for p in self.state.pending if p.step == order.step]:
+            if p.taken_at is not None:
+                self._ledger.replace(p, retry_at=order.at)
+            elif p.held_by is not None and order.at < p.ready_at:
+                self._ledger.replace(p, ready_at=order.at, held_by=None)
+
     def _adopt(self, adopt: Adopt) -> None:
         try:
             journey = Journey.model_validate(adopt.definition)
@@ -300,7 +311,12 @@ class Machine:
         else:
             # An answer that leads nowhere must not be asked for again at once, for ever.
             later = outcome.until if outcome.until > at else at + self._tolerances.held_after
-            self._ledger.replace(pending, taken_at=None, ready_at=later)
+            held_by = outcome.reason
+            if pending.retry_at is not None and held_by is not None:  # it was asked too early
+                later, held_by = min(later, max(pending.retry_at, at)), None
+            self._ledger.replace(
+                pending, taken_at=None, ready_at=later, held_by=held_by, retry_at=None
+            )
 
     def _was_active(self, pending: Pending, last_activity_at: datetime) -> None:
         """The idle spell we asked about was not one, or is still the same: look again later."""
@@ -332,7 +348,9 @@ class Machine:
             elif pending is None:
                 return None
             elif agenda.is_missed(pending, now):
-                self._ledger.settle_pending(pending, Reason.EXPIRED, pending.comes_up_at)
+                stopped = pending.held_by is Reason.STOPPED
+                reason = Reason.STOPPED if stopped else Reason.EXPIRED
+                self._ledger.settle_pending(pending, reason, pending.comes_up_at)
                 self._ledger.complete_if_done(self.start.entered_at)
             else:
                 self._ledger.replace(pending, taken_at=now)

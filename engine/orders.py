@@ -5,9 +5,9 @@ customer is a pseudonym that only the store resolves.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from engine.clock import Clock
 from engine.enrollment import (
@@ -22,6 +22,7 @@ from engine.enrollment import (
     Start,
     State,
     Tolerances,
+    Wakeup,
 )
 from engine.machine import Machine
 from engine.reasons import Decision, Reason
@@ -32,10 +33,28 @@ class _Value(BaseModel):
 
 
 class Next(_Value):
-    """What comes up next, for lists: a step, or (None) the enrollment's end."""
+    """What comes up next, for lists: a step, or (None) the enrollment's end.
+
+    `reason` is `stopped` where a person stopped it, and else left out: so histories from
+    before there were stop buttons hold the same orders.
+    """
 
     step: str | None
     at: datetime
+    reason: Reason | None = None
+
+    @classmethod
+    def of(cls, wake: Wakeup) -> Self:
+        """What the machine wants to be woken for."""
+        reason = Reason.STOPPED if wake.is_stopped else None
+        return cls(step=wake.step, at=wake.at, reason=reason)
+
+    @model_serializer(mode="wrap")
+    def _without_no_reason(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = whole(self)
+        if self.reason is None:
+            del told["reason"]
+        return told
 
 
 class Carried(_Value):
@@ -133,5 +152,5 @@ def foretell(machine: Machine, delivery: Delivery, decision: Decision) -> dict[s
     outcome = Settled(decision=decision, reason=reason)
     copy.apply(Answer(step=delivery.step, occurrence=delivery.occurrence, outcome=outcome))
     wake = copy.wakeup(delivery.at)
-    following = Next(step=wake.step, at=wake.at) if wake is not None else None
+    following = Next.of(wake) if wake is not None else None
     return {"next": following, "ended": copy.ended}

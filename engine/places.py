@@ -29,6 +29,9 @@ class Atlas(Protocol):
     def country_of_phone(self, number: str, country: str | None) -> str | None:
         """The country that the number belongs to."""
 
+    def e164(self, number: str, country: str | None) -> str | None:
+        """How it is dialled from everywhere; None if no such number can exist."""
+
     def zones_of_country(self, country: str) -> tuple[str, ...]:
         """Every zone of a country."""
 

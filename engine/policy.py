@@ -26,19 +26,16 @@ def _check_zone(value: str) -> str:
     return value
 
 
-def _check_topic_name(value: str) -> str:
-    if "." in value:
-        raise ValueError(f"`{value}` has a dot: names of topics have none, so write another")
-    return value
-
-
-def _check_by_locale(value: str | dict[str, str]) -> str | dict[str, str]:
-    texts = [value] if isinstance(value, str) else [*value.values()]
+def _read_by_locale(value: object) -> object:
+    texts = list(value.values()) if isinstance(value, dict) else [value]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError(
+            f"expected a text, or one by language such as `{{en: News, fr: Nouveautés}}`, found "
+            f"`{value}`"
+        )
     for locale in value if isinstance(value, dict) else ():
-        if not _LOCALE.fullmatch(locale):
+        if not (isinstance(locale, str) and _LOCALE.fullmatch(locale)):
             raise ValueError(f"`{locale}` is not a language such as `fr` or `fr-CA`")
-    if not texts or not all(text.strip() for text in texts):
-        raise ValueError("nothing is written here: write a text, or one by language")
     return value
 
 
@@ -62,8 +59,7 @@ def in_language(text: str | dict[str, str], *locales: str | None) -> str:
 
 
 # A text for all readers, or one for each language: `{en: News, fr: Actualités}`.
-ByLocale = Annotated[str | dict[str, str], AfterValidator(_check_by_locale)]
-TopicName = Annotated[str, AfterValidator(_check_topic_name)]
+ByLocale = Annotated[str | dict[str, str], BeforeValidator(_read_by_locale)]
 
 
 class _Frozen(BaseModel):
@@ -90,7 +86,7 @@ class Topic(_Frozen):
     description: ByLocale | None = Field(default=None, examples=["What is new, once a month"])
     subscribed: bool
     double_opt_in: bool = False
-    tracking: bool = True
+    tracking: bool = Field(default=True, examples=["false"])
 
     @model_validator(mode="after")
     def _has_something_to_confirm(self) -> Self:
@@ -219,14 +215,26 @@ class Policy(_Frozen):
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
     locale: str = "en"
     currency: str | None = None
-    topics: dict[TopicName, Topic] = Field(min_length=1)
+    topics: dict[str, Topic] = Field(min_length=1)
     caps: tuple[Cap, ...] = ()
     quiet_hours: dict[str, Quiet] = {}
     holdout: Share = 0.0
-    tracking: PolicyTracking = PolicyTracking()
+    tracking: PolicyTracking = Field(
+        default=PolicyTracking(), examples=["{clicks: true, opens: false}"]
+    )
     webhooks: dict[str, Webhook] = {}
     sms: SmsPolicy = SmsPolicy()
     post: PostPolicy | None = None
+
+    @model_validator(mode="after")
+    def _topics_have_no_dots(self) -> Self:
+        for name in self.topics:
+            if "." in name:
+                raise ValueError(
+                    f"`topics` has `{name}`: names with a dot are ours, so write "
+                    f"`{name.replace('.', '-')}`"
+                )
+        return self
 
     @model_validator(mode="after")
     def _caps_name_topics(self) -> Self:

@@ -102,7 +102,13 @@ def _step(machine: Machine, step: Step) -> StepProgress:
 
 def _pending(pending: Pending) -> StepProgress:
     state = StepState.DUE if pending.taken_at is None else StepState.SENDING
-    return StepProgress(step=pending.step, state=state, at=pending.comes_up_at, zone=pending.zone)
+    return StepProgress(
+        step=pending.step,
+        state=state,
+        at=pending.comes_up_at,
+        zone=pending.zone,
+        reason=pending.held_by,
+    )
 
 
 def _settled(settlement: Settlement) -> StepProgress:

@@ -64,7 +64,7 @@ _ENGLISH: Mapping[Reason, str] = {
     Reason.CAPPED: "The customer had as many messages as the caps allow, until its grace was over.",
     Reason.PROVIDER_REFUSED: "The provider refused it for good.",
     Reason.SKIPPED: "A person skipped it.",
-    Reason.STOPPED: "It was stopped on its way out.",
+    Reason.STOPPED: "A person had stopped it, until its grace was over.",
     Reason.TEMPLATE_ERROR: "Its text or its condition was broken until its grace was over.",
     Reason.PROVIDER_DOWN: "No provider took it until its grace was over.",
 }
@@ -87,7 +87,7 @@ _FRENCH: Mapping[Reason, str] = {
     Reason.CAPPED: "Le client avait atteint les plafonds de messages, jusqu’à la fin du délai.",
     Reason.PROVIDER_REFUSED: "Le prestataire d’envoi l’a refusé définitivement.",
     Reason.SKIPPED: "Quelqu’un de l’équipe l’a sauté.",
-    Reason.STOPPED: "Il a été arrêté en cours d’envoi.",
+    Reason.STOPPED: "Quelqu’un de l’équipe l’avait arrêté, jusqu’à la fin du délai.",
     Reason.TEMPLATE_ERROR: "Son texte ou sa condition est resté fautif jusqu’à la fin du délai.",
     Reason.PROVIDER_DOWN: "Aucun prestataire ne l’a pris avant la fin du délai de grâce.",
 }

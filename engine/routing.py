@@ -30,10 +30,12 @@ def route_track(
     enrollments: Iterable[Enrolled],
     published: Iterable[Journey],
     evaluate: Evaluate,
+    archived: frozenset[str] = frozenset(),
 ) -> list[Effect]:
     """What an event does: ends first, then fires, then starts.
 
-    A colleague's event only ends, where a journey says `of: company`.
+    A colleague's event only ends, where a journey says `of: company`. `archived` journeys
+    are started by none.
     """
     event = past(track)
     known = sorted(enrollments, key=lambda e: (e.start_at, e.id))
@@ -53,7 +55,7 @@ def route_track(
         return effects
     for journey in published:
         effects += route_start(
-            journey, track, received_at, customer, known, evaluate, frozenset(ended)
+            journey, track, received_at, customer, known, evaluate, frozenset(ended), archived
         )
     return effects
 

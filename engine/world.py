@@ -19,6 +19,7 @@ from engine.gate import Customer
 from engine.matching import Evaluate, PastEvent, last_activity
 from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
+from engine.reached import written_e164
 from engine.routing import zone_of
 
 
@@ -163,6 +164,7 @@ class World:
             messages=tuple(self.messages),
             said=self._said,
             suppressed=lambda channel, address: False,
+            read_phone=written_e164 if self.atlas is None else self.atlas.e164,
             where=Whereabouts(traits, self.context_zone, self.policy.timezone, self.atlas),
         )
 

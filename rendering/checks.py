@@ -65,6 +65,32 @@ def check_message(source: MessageSource, *, has_currency: bool = True) -> list[M
     return mistakes
 
 
+def speaks_of(source: MessageSource, name: str) -> tuple[str, int] | None:
+    """The first file and line where the message uses this word; None if nowhere.
+
+    Its own files count, and the pages they include. A layout does not: what it says of some
+    of its messages it need not say of this one.
+    """
+    sandbox = compiled(source)
+    texts = {source.full_name(path): text for path, text in sorted(source.files.items())}
+    waiting = list(texts)
+    while waiting:
+        file = waiting.pop(0)
+        try:
+            tree = sandbox.tree(texts[file], file)
+        except TemplateError:
+            continue  # a mistake, which `check_message` tells
+        lines = [each.lineno for each in tree.find_all(nodes.Name) if each.name == name]
+        if lines:
+            return file, min(lines)
+        included = {_named(each) for each in tree.find_all(nodes.Include)}
+        for path, text in sorted(source.layouts.items()):
+            if split(path)[1] in included and path not in texts:
+                texts[path] = text
+                waiting.append(path)
+    return None
+
+
 def check_layouts(layouts: Mapping[str, str], *, has_currency: bool = True) -> list[Mistake]:
     """Every mistake in shared layouts and the pages they include, by themselves."""
     sandbox = compiled(MessageSource("", {}, layouts))

@@ -103,7 +103,7 @@ class Links:
     def __init__(self, public_url: str, secrets: Sequence[str]) -> None:
         if not secrets:
             raise ValueError("without a key anybody could make links")
-        self._base = public_url.rstrip("/")
+        self.base = f"{public_url.rstrip('/')}/"
         # The package signs with the last of its keys, and tries them all from there.
         keys = list(reversed(secrets))
         self._serializers = {
@@ -118,7 +118,7 @@ class Links:
 
     def url(self, link: Link) -> str:
         """The address to follow."""
-        return f"{self._base}/{_PATHS[_PURPOSE_OF[type(link)]]}/{self.token(link)}"
+        return f"{self.base}{_PATHS[_PURPOSE_OF[type(link)]]}/{self.token(link)}"
 
     def token(self, link: Link) -> str:
         """What stands last in the address."""

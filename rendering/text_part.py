@@ -15,9 +15,18 @@ _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"}
     | {"track", "wbr"}
 )
-_HEADING = re.compile(r"h[1-6]")
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _FOLLOWABLE = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
+# Tags as `css_inline` writes them, which may be read at a glance. In references and in what
+# stands between some tags (`style`) there is more to read than meets the eye.
+_START_TAG = re.compile(r'<([a-z][a-z0-9]*)((?: [a-z-]+="[^"&]*")*)>')
+_ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
+_END_TAG = re.compile(r"</([a-z][a-z0-9]*)>")
+_RAW = frozenset(
+    {"iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style"}
+    | {"textarea", "title", "xmp"}
+)
 
 
 def text_of(html: str) -> str:
@@ -44,13 +53,29 @@ class _Reader(HTML2Text):
         """Nobody asks for line numbers, and counting them took a sixth of the whole."""
         return j
 
+    def parse_starttag(self, i: int) -> int:
+        """The parser's own reads all that ever stood in a tag, which took most of the whole."""
+        plain = _START_TAG.match(self.rawdata, i)
+        if plain is None or plain[1] in _RAW:
+            return super().parse_starttag(i)
+        self.handle_starttag(plain[1], _ATTRIBUTE.findall(plain[2]))
+        return plain.end()
+
+    def parse_endtag(self, i: int) -> int:
+        """The same for the end of an element."""
+        plain = _END_TAG.match(self.rawdata, i)
+        if plain is None or self.cdata_elem is not None:
+            return super().parse_endtag(i)
+        self.handle_endtag(plain[1])
+        return plain.end()
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if self._hidden or _HIDDEN.search(given.get("style") or ""):
             self._hidden += tag not in _VOID
         elif tag == "a":
             self._link, self._words = given.get("href"), []
-        elif _HEADING.fullmatch(tag):
+        elif tag in _HEADINGS:
             super().handle_starttag("p", attrs)
         else:
             super().handle_starttag(tag, attrs)
@@ -60,7 +85,7 @@ class _Reader(HTML2Text):
             self._hidden -= tag not in _VOID
         elif tag == "a":
             self._end_link()
-        elif _HEADING.fullmatch(tag):
+        elif tag in _HEADINGS:
             super().handle_endtag("p")
         else:
             super().handle_endtag(tag)

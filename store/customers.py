@@ -5,7 +5,7 @@ and claiming a message can't cross. The one surprising fact: a row may be but a 
 another customer (`merged_into`); who wants the customer asks for them with `known`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import pseudonym
+from store.built_once import run
 from store.inserting import insert_new, parameters, sql_table
 from store.suppressions import normal_address
 from store.tables import Customer
@@ -146,7 +147,7 @@ async def hold(session: AsyncSession, customer_id: str) -> None:
     For those who read it afterwards, together with others, or not at all.
     """
     if session.get_bind().dialect.name != "sqlite":
-        await session.execute(_HOLD, {"customer_id": customer_id})
+        await run(session, _HOLD, {"customer_id": customer_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +259,8 @@ async def write_seen(session: AsyncSession, seen: Iterable[tuple[Known, Known]])
         return
     # Nearly always only the last activity is new, and that is half as dear.
     is_all = all(before.is_but_used(after) for before, after in changed)
-    rows = [after.used if is_all else after.times for _, after in changed]
-    connection = await session.connection()
-    await connection.execute(_WRITE_LAST_SEEN if is_all else _WRITE_SEEN, parameters(rows))
+    rows: list[Mapping[str, Any]] = [after.used if is_all else after.times for _, after in changed]
+    await run(session, _WRITE_LAST_SEEN if is_all else _WRITE_SEEN, parameters(rows))
 
 
 def record_seen(
@@ -286,7 +286,7 @@ def record_seen(
 
 
 async def _lock_ordered(session: AsyncSession, ordered: list[str]) -> dict[str, Known]:
-    rows = await (await session.connection()).execute(_LOCK_KNOWN, {"ids": ordered})
+    rows = await run(session, _LOCK_KNOWN, {"ids": ordered})
     return {row[0]: Known(*row) for row in rows}
 
 

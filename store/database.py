@@ -83,10 +83,11 @@ class Database:
         One that is not `durable` may be lost if the database server crashes within the next
         moment, and is several times as fast for it: for what may be done again without harm.
         """
-        async with _session(self._writer) as session, session.begin():
+        async with _session(self._writer) as session:  # which undoes what is not committed
             if not durable and not self.is_sqlite:
                 await session.execute(_NOT_DURABLE)
             yield session
+            await session.commit()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -153,9 +154,22 @@ def _checked(given: str) -> URL:
     return url.set(drivername=driver)
 
 
+class _Session(AsyncSession):
+    """SQLAlchemy's, which closes in a task of its own, lest it be cancelled half-way.
+
+    After a commit the connection is back in the pool, and nothing is left to wait for.
+    """
+
+    async def __aexit__(self, *raised: Any) -> None:
+        if self.in_transaction():
+            await super().__aexit__(*raised)
+        else:
+            self.sync_session.close()
+
+
 def _session(engine: AsyncEngine) -> AsyncSession:
     # Rows stay readable after commit: there is no lazy loading to make up for it.
-    return AsyncSession(engine, expire_on_commit=False)
+    return _Session(engine, expire_on_commit=False)
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:

@@ -16,6 +16,8 @@ from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
 from engine.company import known_traits
+from engine.stops import Target
+from store import stops
 from store.journeys import NEWEST, Published, publication_of
 from store.tables import Company, Consent, Customer, Enrollment, EnrollmentState, Message
 
@@ -42,7 +44,16 @@ _OTHERS = (
 
 # Built once: putting it together takes longer than running it.
 _ROWS = (
-    select(Enrollment, Customer, Message, col(Company.traits), _HAS_SPOKEN, _OTHERS, _NEWEST)
+    select(
+        Enrollment,
+        Customer,
+        Message,
+        col(Company.traits),
+        _HAS_SPOKEN,
+        _OTHERS,
+        stops.IN_FORCE,
+        _NEWEST,
+    )
     .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
     .outerjoin(Company, col(Company.id) == col(Customer.company_id))
     .join(_NEWEST, true())  # whoever is enrolled, something was published for them
@@ -60,7 +71,8 @@ class Rows:
     `traits` are the customer's, with what they have through their company. `has_spoken`:
     whether the customer ever said anything about being written to. Most never do, and for
     them there are no consents to read. `others`: in how many more enrollments of theirs
-    something is due; mostly none, and then nobody has to be left any room.
+    something is due; mostly none, and then nobody has to be left any room. `stopped` is what
+    stop buttons hold now: nearly always nothing, which this query knows as well.
     """
 
     enrollment: Enrollment
@@ -69,6 +81,7 @@ class Rows:
     message: Message | None
     has_spoken: bool
     others: int
+    stopped: tuple[Target, ...]
     published: Published
 
 
@@ -78,7 +91,7 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
     row = found.one_or_none()
     if row is None:
         return None
-    enrollment, customer, message, company, has_spoken, others, *head = row
+    enrollment, customer, message, company, has_spoken, others, is_stopped, *head = row
     return Rows(
         enrollment=enrollment,
         customer=customer,
@@ -86,5 +99,6 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
         message=message,
         has_spoken=has_spoken,
         others=others,
+        stopped=await stops.targets(session) if is_stopped else (),
         published=await publication_of(session, *head),
     )

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation, Overflow
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 from sqlmodel import col
 
-from engine.reasons import Ending
+from engine.reasons import Ending, Reason
 from store import customers
+from store.built_once import run
 from store.database import StoreError
 from store.inserting import insert_new, sql_table
 from store.tables import Enrollment, EnrollmentState
+from store.tables.columns import UTC_TIME
 
 # Some kilobytes a row, the whole definition among them.
 _WITHOUT_START = (
@@ -33,7 +37,26 @@ _TABLE = sql_table(Enrollment)
 _SET_NEXT = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
-    .values(next_step=bindparam("to_step"), next_at=bindparam("due_at"))
+    .values(
+        next_step=bindparam("to_step"),
+        next_at=bindparam("due_at"),
+        next_reason=bindparam("held_by"),
+    )
+    .returning(_TABLE.c.id)
+)
+
+_CLOSE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
+    .values(
+        state=bindparam("as_state"),
+        ended_at=bindparam("at"),
+        ended_by=bindparam("by"),
+        converted_at=func.coalesce(bindparam("reached_at", type_=UTC_TIME), _TABLE.c.converted_at),
+        next_step=null(),
+        next_at=null(),
+        next_reason=null(),
+    )
     .returning(_TABLE.c.id)
 )
 
@@ -127,6 +150,30 @@ async def open_for(session: AsyncSession, customer_id: str) -> list[Enrollment]:
     return list(found)
 
 
+async def open_in(
+    session: AsyncSession, journey: str, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """Ids of open enrollments in a journey, with whose they are, by id: those after `after`."""
+    found = await session.execute(
+        select(col(Enrollment.id), col(Enrollment.customer_id))
+        .where(
+            col(Enrollment.journey) == journey,
+            col(Enrollment.state) == EnrollmentState.OPEN,
+            col(Enrollment.id) > after,
+        )
+        .order_by(col(Enrollment.id))
+        .limit(limit)
+    )
+    return [(each.id, each.customer_id) for each in found]
+
+
+async def count_open(session: AsyncSession, journey: str) -> int:
+    """How many are inside a journey."""
+    counted = select(func.count()).select_from(Enrollment)
+    open_ones = col(Enrollment.journey) == journey, col(Enrollment.state) == EnrollmentState.OPEN
+    return await session.scalar(counted.where(*open_ones)) or 0
+
+
 async def latest(
     session: AsyncSession, customer_id: str, journey: str, key: str | None
 ) -> Enrollment | None:
@@ -147,16 +194,15 @@ async def close(
     session: AsyncSession, enrollment_id: str, ending: Ending, at: datetime, by: str | None
 ) -> bool:
     """End an enrollment at `at` (journey time); False if it is not open: the first ending stays."""
-    values: dict[str, object] = {
-        "state": EnrollmentState(ending.value),
-        "ended_at": at,
-        "ended_by": by,
-        "next_step": None,
-        "next_at": None,
-    }
-    if ending is Ending.CONVERTED:
-        values["converted_at"] = at
-    return await _change(session, enrollment_id, values)
+    state = EnrollmentState(ending.value)
+    reached_at = at if ending is Ending.CONVERTED else None
+    values = {"of_id": enrollment_id, "as_state": state, "at": at, "by": by}
+    if (await run(session, _CLOSE, {**values, "reached_at": reached_at})).scalar() is None:
+        return False
+    told = {"state": state, "ended_at": at, "ended_by": by}
+    told |= dict.fromkeys(("next_step", "next_at", "next_reason"))
+    _tell(session, enrollment_id, told if reached_at is None else {**told, "converted_at": at})
+    return True
 
 
 async def amend(
@@ -221,14 +267,33 @@ def read_money(raw: object) -> Decimal | None:
 
 
 async def set_next(
-    session: AsyncSession, enrollment_id: str, step: str | None, at: datetime | None
+    session: AsyncSession,
+    enrollment_id: str,
+    step: str | None,
+    at: datetime | None,
+    reason: Reason | None = None,
 ) -> bool:
     """Note what comes next, as the workflow told; False if the enrollment is not open.
 
+    `reason` is what holds it up, if it was put off to then.
     An enrollment that the session has read already does not hear of it.
     """
-    values = {"of_id": enrollment_id, "to_step": step, "due_at": at}
-    return await session.scalar(_SET_NEXT, values) is not None
+    values = {"of_id": enrollment_id, "to_step": step, "due_at": at, "held_by": reason}
+    return (await run(session, _SET_NEXT, values)).scalar() is not None
+
+
+async def let_go_on(session: AsyncSession, enrollment_id: str, at: datetime) -> None:
+    """What a person had stopped comes up at `at` (journey time)."""
+    await session.execute(
+        update(Enrollment)
+        .where(
+            col(Enrollment.id) == enrollment_id,
+            col(Enrollment.state) == EnrollmentState.OPEN,
+            col(Enrollment.next_reason) == Reason.STOPPED,
+        )
+        .values(next_at=at, next_reason=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def pause(session: AsyncSession, enrollment_id: str, at: datetime) -> bool:
@@ -292,6 +357,14 @@ async def counts(
         statement = statement.where(col(Enrollment.journey).in_(set(journeys)))
     rows = await session.execute(statement)
     return {(journey, state): count for journey, state, count in rows}
+
+
+def _tell(session: AsyncSession, enrollment_id: str, values: dict[str, object]) -> None:
+    """Have an enrollment that the session has read say what was written past it."""
+    row = session.identity_map.get(identity_key(Enrollment, enrollment_id))
+    if row is not None:
+        for name, value in values.items():
+            set_committed_value(row, name, value)
 
 
 async def _change(session: AsyncSession, enrollment_id: str, values: dict[str, object]) -> bool:

@@ -148,7 +148,8 @@ async def _outbox(session: AsyncSession, who: Who) -> None:
     over = or_(col(OutboxRow.done_at).is_not(None), col(OutboxRow.parked_at).is_not(None))
     await session.execute(delete(OutboxRow).where(mine, over), execution_options=UNSEEN)
     for row in list(await session.scalars(select(OutboxRow).where(mine))):
-        ending = row.payload.get("ending") if row.kind is OutboxKind.SIGNAL else None
+        told = row.kind in (OutboxKind.SIGNAL, OutboxKind.PACED)
+        ending = row.payload.get("ending") if told else None
         if row.kind in (OutboxKind.START, OutboxKind.CANCEL):
             row.payload = {}
         elif ending is not None:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
+from store.built_once import run
 from store.tables.columns import Table
 
 _Row = TypeVar("_Row", bound=Mapping[str, Any])
@@ -46,7 +47,8 @@ async def insert_new(
         return []
     dialect = session.get_bind().dialect.name
     statement = _insert_new(dialect, type(rows[0]), unique, returning or unique)
-    return list(await session.scalars(statement, parameters([values_of(row) for row in rows])))
+    answer = await run(session, statement, parameters([values_of(row) for row in rows]))
+    return list(answer.scalars())
 
 
 def parameters(rows: list[_Row]) -> list[_Row] | _Row:

@@ -21,6 +21,7 @@ from sqlmodel import col
 from engine.definition import Journey
 from engine.policy import Policy
 from engine.watching import Watched, watched
+from store.built_once import run
 from store.inserting import insert_into, sql_table, values_of
 from store.tables import JourneyVersion, Publication
 
@@ -80,9 +81,7 @@ async def publish(
 
     Going back to what was published before is a publication of its own.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        # Two publishers take turns, so that ids are in the order in which they commit.
-        await session.execute(text("LOCK TABLE publications IN SHARE ROW EXCLUSIVE MODE"))
+    await take_turn(session)
     ordered = sorted(journeys, key=lambda journey: journey.journey)
     row = _publication(ordered, policy, messages, at, by)
     newest = await newest_publication(session)
@@ -97,6 +96,12 @@ async def publish(
     return published, True
 
 
+async def take_turn(session: AsyncSession) -> None:
+    """Have other publishers wait, so that ids are in the order in which they commit."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("LOCK TABLE publications IN SHARE ROW EXCLUSIVE MODE"))
+
+
 # Of the newest publication, what tells it from others; the rest is read once a process.
 _TABLE = sql_table(Publication).c
 NEWEST = (
@@ -106,8 +111,7 @@ NEWEST = (
 
 async def newest_publication(session: AsyncSession) -> Published | None:
     """What is published now; None if nothing ever was."""
-    # Not through the session, which takes its time to find out that there is no object in it.
-    row = (await (await session.connection()).execute(NEWEST)).one_or_none()
+    row = (await run(session, NEWEST)).one_or_none()
     return None if row is None else await publication_of(session, *row)
 
 
@@ -168,6 +172,21 @@ async def versions_of(session: AsyncSession, journey: str) -> list[JourneyVersio
         .order_by(col(JourneyVersion.published_at).desc(), col(JourneyVersion.version))
     )
     return list(found)
+
+
+async def ever(session: AsyncSession) -> list[str]:
+    """Every journey that was ever published, by name."""
+    name = col(JourneyVersion.journey)
+    return list(await session.scalars(select(name).distinct().order_by(name)))
+
+
+async def steps_ever(session: AsyncSession, journey: str) -> list[str]:
+    """Every step that any version of a journey has had; none if there never was one."""
+    steps: dict[str, None] = {}
+    for row in await versions_of(session, journey):
+        parsed = await version(session, row.journey, row.version)
+        steps.update(dict.fromkeys(step.id for step in parsed.steps))
+    return list(steps)
 
 
 def _publication(

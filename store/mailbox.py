@@ -1,4 +1,4 @@
-"""The mails that the `mailbox` provider took, for people to look at.
+"""The messages that the `mailbox` provider took, for people to look at.
 
 The provider's side of the world: nothing here may decide anything about sending. A key that
 comes twice is the same mail, as with the providers that honour keys.
@@ -14,6 +14,14 @@ from store.tables import MailboxMail
 
 # As in `store.messages`, for the same reason.
 _WITHOUT_RAW = defer(col(MailboxMail.raw), raiseload=True)  # type: ignore[arg-type]
+
+# Among a message's `headers`: the channel it came by. Those without one are mails.
+CHANNEL = "channel"
+
+
+def channel_of(mail: MailboxMail) -> str:
+    """The channel that a message came by."""
+    return mail.headers.get(CHANNEL, "email")
 
 
 async def put(session: AsyncSession, mail: MailboxMail) -> bool:

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from engine.delivery_status import DeliveryStatus
 from engine.reasons import Decision, Reason
+from store.built_once import run
 from store.inserting import insert_new, sql_table
 from store.tables import Message
 
@@ -138,7 +139,7 @@ async def settle(
         "under_id": provider_message_id,
         "with_error": error,
     }
-    return await session.scalar(_SETTLE, values) is not None
+    return (await run(session, _SETTLE, values)).scalar() is not None
 
 
 async def resolve_unknown(

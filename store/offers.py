@@ -42,7 +42,26 @@ async def of_customer(session: AsyncSession, customer_id: str) -> list[Offer]:
     return list(found)
 
 
-async def redeem(session: AsyncSession, code: str, at: datetime) -> bool:
+async def page(
+    session: AsyncSession,
+    *,
+    customer_id: str | None = None,
+    journey: str | None = None,
+    limit: int = 100,
+    before: int | None = None,
+) -> list[Offer]:
+    """Offers, newest first, of a customer or a journey where given; `before` a row number."""
+    statement = select(Offer).order_by(col(Offer.id).desc()).limit(limit)
+    if customer_id is not None:
+        statement = statement.where(col(Offer.customer_id) == customer_id)
+    if journey is not None:
+        statement = statement.where(col(Offer.journey) == journey)
+    if before is not None:
+        statement = statement.where(col(Offer.id) < before)
+    return list(await session.scalars(statement))
+
+
+async def redeem(session: AsyncSession, code: str, at: datetime, order: str | None = None) -> bool:
     """Note that it was used at `at` (journey time); False if unknown, used, revoked or too late."""
     redeemed = await session.scalar(
         update(Offer)
@@ -52,7 +71,22 @@ async def redeem(session: AsyncSession, code: str, at: datetime) -> bool:
             col(Offer.revoked_at).is_(None),
             col(Offer.valid_until_at) >= at,
         )
-        .values(redeemed_at=at)
+        .values(redeemed_at=at, redeemed_for=order)
         .returning(col(Offer.id))
     )
     return redeemed is not None
+
+
+async def revoke(session: AsyncSession, code: str, at: datetime, by: str) -> bool:
+    """It can't be used any more, from `at` (wall time) on; False if unknown, used or revoked."""
+    revoked = await session.scalar(
+        update(Offer)
+        .where(
+            col(Offer.code) == code,
+            col(Offer.redeemed_at).is_(None),
+            col(Offer.revoked_at).is_(None),
+        )
+        .values(revoked_at=at, revoked_by=by)
+        .returning(col(Offer.id))
+    )
+    return revoked is not None

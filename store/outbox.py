@@ -2,8 +2,10 @@
 
 Decides which rows a dispatcher may take; knows nothing of Temporal. The order holds because
 a row is appended under its customer's lock, and because only the first pending row of a
-customer can be taken. A row that must wait holds up its customer's later rows; a parked one
-is put aside for a person and holds up nothing. All times are wall time.
+customer can be taken. A row that must wait holds up its customer's later rows, but for one
+that is `paced`; a parked one is put aside for a person and holds up nothing. What a stop
+button holds up is parked too, but by that person's own will: `store.held`. All times are
+wall time.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,6 +25,9 @@ from store.tables import OutboxKind, OutboxRow
 # How long a taken row belongs to its dispatcher. Longer than a call to Temporal may last
 # with its time-out and a slow commit, short enough that a killed dispatcher's rows move on.
 LEASE = timedelta(seconds=60)
+
+# Why a row is parked that a stop button holds up.
+HELD = "stopped"
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ async def unpark(session: AsyncSession, row_id: int, at: datetime) -> bool:
     """Try a parked row again; False if it is not parked."""
     found = await session.scalar(
         update(OutboxRow)
-        .where(col(OutboxRow.id) == row_id, col(OutboxRow.parked_at).is_not(None))
+        .where(col(OutboxRow.id) == row_id, *_put_aside())
         .values(parked_at=None, parked_reason=None, not_before_at=at)
         .returning(col(OutboxRow.id))
     )
@@ -200,25 +205,23 @@ async def waiting(session: AsyncSession, limit: int = 100) -> list[OutboxRow]:
 async def parked(session: AsyncSession, limit: int = 100) -> list[OutboxRow]:
     """What was put aside, oldest first."""
     found = await session.scalars(
-        select(OutboxRow)
-        .where(col(OutboxRow.parked_at).is_not(None))
-        .order_by(col(OutboxRow.id))
-        .limit(limit)
+        select(OutboxRow).where(*_put_aside()).order_by(col(OutboxRow.id)).limit(limit)
     )
     return list(found)
 
 
 async def backlog(session: AsyncSession) -> Backlog:
-    """How far behind the dispatchers are."""
+    """How far behind the dispatchers are. What has yet to have its turn is not behind."""
+    is_behind = or_(col(OutboxRow.kind) != OutboxKind.PACED, col(OutboxRow.attempts) > 0)
     pending, oldest_at = (
         await session.execute(
             select(func.count(), func.min(OutboxRow.created_at))
             .select_from(OutboxRow)
-            .where(*_pending())
+            .where(*_pending(), is_behind)
         )
     ).one()
     put_aside = await session.scalar(
-        select(func.count()).select_from(OutboxRow).where(col(OutboxRow.parked_at).is_not(None))
+        select(func.count()).select_from(OutboxRow).where(*_put_aside())
     )
     return Backlog(pending=pending, oldest_at=oldest_at, parked=put_aside or 0)
 
@@ -257,6 +260,7 @@ async def _free_firsts(session: AsyncSession, after: int, limit: int, now: datet
     found = await session.scalars(
         select(first)
         .where(*_pending())
+        .where(or_(col(OutboxRow.kind) != OutboxKind.PACED, col(OutboxRow.not_before_at) <= now))
         .group_by(col(OutboxRow.customer_id))
         .having(first > after)
         .having(func.max(col(OutboxRow.not_before_at)) <= now)
@@ -283,3 +287,9 @@ async def _locked(session: AsyncSession, row_ids: list[int], now: datetime) -> l
 
 def _pending() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return col(OutboxRow.done_at).is_(None), col(OutboxRow.parked_at).is_(None)
+
+
+def _put_aside() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """For a person to look at: not what a person has stopped."""
+    reason = col(OutboxRow.parked_reason)
+    return col(OutboxRow.parked_at).is_not(None), or_(reason.is_(None), reason != HELD)

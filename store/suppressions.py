@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.addresses import ascii_email
+from store.built_once import run
 from store.inserting import insert_into, sql_table, values_of
 from store.tables import Suppression
 
@@ -66,7 +67,7 @@ async def suppressed_among(
 ) -> frozenset[tuple[str, str]]:
     """Those of the (channel, address) pairs, as they were given, that are suppressed."""
     given = {pair: (pair[0], normal_address(pair[1])) for pair in addresses}
-    found = await session.execute(_AMONG, {"pairs": list(set(given.values()))})
+    found = await run(session, _AMONG, {"pairs": list(set(given.values()))})
     suppressed = {(channel, address) for channel, address in found}
     return frozenset(pair for pair, normal in given.items() if normal in suppressed)
 

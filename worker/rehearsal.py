@@ -37,7 +37,14 @@ from engine.clusters import clusters
 from engine.lines import Line, in_order
 from engine.policy import Policy
 from engine.simulator import DEFAULT_SPAN
-from settings import EmailProvider, Settings, load
+from settings import (
+    EmailProvider,
+    PostProvider,
+    Settings,
+    SmsProvider,
+    WebhookProvider,
+    load,
+)
 from store import enrollments, journeys, outbox
 from store.database import Database
 from worker.binaries import TEST_SERVER, installed
@@ -87,6 +94,24 @@ async def rehearse(
                 await _keep_histories(stage, who, keep)
             await _leave_none_open(stage, who)
     return in_order(lines, list(dict.fromkeys(call.customer_id for call in ordered)))
+
+
+@dataclass
+class _Wall:
+    """The server's clock, as it was last looked at: what a worker there takes for real time."""
+
+    at: datetime
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@dataclass(frozen=True)
+class _Carrying:
+    """The dispatcher, and the time that it takes for real."""
+
+    wall: _Wall
+    dispatcher: Dispatcher
 
 
 @dataclass(frozen=True)
@@ -170,6 +195,12 @@ def _settings(folder: Path) -> Settings:
         email_provider=EmailProvider.MAILBOX,
         smtp_username=None,
         smtp_password=None,
+        sms_provider=SmsProvider.MAILBOX,
+        post_provider=PostProvider.MAILBOX,
+        webhook_provider=WebhookProvider.MAILBOX,
+        webhook_secrets=None,
+        # A rate is of real time, of which a rehearsal has none.
+        **dict.fromkeys(("email_rate", "sms_rate", "post_rate", "webhook_rate"), 0),
         task_queue="rehearsal",
     )
 
@@ -196,22 +227,23 @@ async def _play(
         real_origin=await stage.environment.get_current_time(),
         journey_origin=calls[0].at - _HEAD_START,
     )
-    dispatcher = Dispatcher(stage.services, stage.environment.client)
+    wall = _Wall(clock.real_origin)
+    services = replace(stage.services, clock=clock, wall=wall)
+    carrying = _Carrying(wall, Dispatcher(services, stage.environment.client))
     begun: list[str] = []
     for call in calls:
         if call.at > until:
             break
-        await _let_pass(stage, clock, customer_ids, call.at, inclusive=False)
+        await _let_pass(stage, carrying, clock, customer_ids, call.at, inclusive=False)
         services = replace(stage.services, clock=_behind(clock, len(begun)))
         try:
             accepted = await accept(services, [call], received_at=call.at)
         except AlreadyEnrolledError:
             continue  # a person would be told so; the journey goes on as it was
         begun += accepted.enrolled
-        await dispatcher.drain()
+        await _until_told(stage, carrying, customer_ids)
         await _check_carried(stage)
-        await _until_quiet(stage, customer_ids)
-    await _let_pass(stage, clock, customer_ids, until, inclusive=True)
+    await _let_pass(stage, carrying, clock, customer_ids, until, inclusive=True)
     async with stage.database.reading() as session:
         return [line for each in customer_ids for line in await lines_of(session, each, begun)]
 
@@ -226,7 +258,13 @@ def _behind(clock: Clock, place: int) -> Clock:
 
 
 async def _let_pass(
-    stage: _Stage, clock: Clock, customer_ids: Sequence[str], end: datetime, *, inclusive: bool
+    stage: _Stage,
+    carrying: _Carrying,
+    clock: Clock,
+    customer_ids: Sequence[str],
+    end: datetime,
+    *,
+    inclusive: bool,
 ) -> None:
     """Have everything decided that is due before `end`, or (inclusive) at it."""
     while True:
@@ -237,11 +275,26 @@ async def _let_pass(
             return
         await stage.environment.sleep(due - now + _PAST_DUE if due > now else _AGAIN)
         await _until_quiet(stage, customer_ids)
+        await _until_told(stage, carrying, customer_ids)
 
 
 async def _until_quiet(stage: _Stage, customer_ids: Sequence[str]) -> None:
     for enrollment_id in await _workflows(stage, customer_ids):
         await until_quiet(stage.environment.client, enrollment_id)
+
+
+async def _until_told(stage: _Stage, carrying: _Carrying, customer_ids: Sequence[str]) -> None:
+    """Until nobody has anything to tell: what one step set may have others move."""
+    while True:
+        carrying.wall.at = await _wall_time(stage)
+        if not await carrying.dispatcher.drain():
+            return
+        await _until_quiet(stage, customer_ids)
+
+
+async def _wall_time(stage: _Stage) -> datetime:
+    """What is later: ours, by which calls are written, or the server's, by which steps are."""
+    return max(await stage.environment.get_current_time(), stage.services.wall())
 
 
 async def _workflows(stage: _Stage, customer_ids: Sequence[str]) -> list[str]:

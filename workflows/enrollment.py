@@ -24,9 +24,10 @@ from engine.machine import Illegal
 from engine.orders import Carried, DeliverOrder, Next, Report, foretell
 from engine.progress import Progress, as_markdown, progress
 from engine.reasons import Decision, Ending
-from workflows.inbox import pinned_again, read_input, read_notice, read_order
+from workflows.inbox import pinned_again, read_input, read_notice, read_order, read_retry
 from workflows.outgoing import Outgoing
 from workflows.policies import (
+    HEAR_RETRY,
     MAX_SIGNALS,
     PRIORITY_MARKETING,
     PRIORITY_TRANSACTIONAL,
@@ -119,6 +120,16 @@ class Enrollment:
         elif notice.seq == 0 or notice.seq > self._last_seq:
             self._last_seq = max(self._last_seq, notice.seq)
             self._arrive(notice)
+
+    @workflow.signal
+    def retry(self, *args: Any) -> None:
+        """What held a step up may be gone: ask about it again, ahead of its time."""
+        self._signals += 1
+        order = read_retry(args, self._now())
+        if order is None:
+            workflow.logger.warning("a signal `retry` that names no step was dropped")
+        elif workflow.patched(HEAR_RETRY):
+            self._arrive(order)
 
     @workflow.signal(dynamic=True)
     def other(self, name: str, args: Sequence[RawValue]) -> None:
@@ -242,7 +253,7 @@ class Enrollment:
 
     def _next(self) -> Next | None:
         wake = self._machine.wakeup(self._now())
-        return Next(step=wake.step, at=wake.at) if wake is not None else None
+        return Next.of(wake) if wake is not None else None
 
     def _next_wake(self) -> tuple[Wakeup | None, timedelta, str]:
         """What the timer should stand for; nothing far away while a prompt delivery is out."""

@@ -26,6 +26,7 @@ from engine.enrollment import (
     Notice,
     Pause,
     Resume,
+    Retry,
     SendNow,
     Skip,
 )
@@ -98,6 +99,14 @@ def read_notice(args: tuple[Any, ...]) -> Notice | None:
     try:
         return Notice.model_validate(args[0]) if args else None
     except ValidationError:
+        return None
+
+
+def read_retry(args: tuple[Any, ...], at: datetime) -> Retry | None:
+    """The signal's `{"step": "tip"}`, or the bare word; None for anything else."""
+    try:
+        return Retry(at=at, step=_word(args[0], "step")) if args else None
+    except Illegal:
         return None
 
 

@@ -50,3 +50,6 @@ PRIORITY_MARKETING = 4
 # A patch (`workflow.patched`): enrollments that had two deliveries under way at once before it
 # go on as they began, and may show the store's older word of what comes next.
 RECORD_AFTER_TWO_AT_ONCE = "record-after-two-at-once"
+
+# A patch: a signal that an older worker has dropped must stay dropped when its run is replayed.
+HEAR_RETRY = "hear-retry"

@@ -7,7 +7,7 @@ in docs/providers.md.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from engine.policy import LetterKind
 from engine.postal import PostalAddress
@@ -49,9 +49,10 @@ class Letter:
 
     key: str
     kind: LetterKind
-    sender: PostalAddress | None
+    sender: PostalAddress
     recipient: PostalAddress
     html: str
+    transactional: bool
     customer_id: str
 
 
@@ -117,11 +118,21 @@ class Provider(Protocol[_Carried]):
     """One way to hand over what it carries: mail, text messages, letters, or calls."""
 
     name: str
-    # How long after the first attempt the provider still knows its key; None: it knows none.
+    # How long after the first attempt the provider still knows its key, less what a request
+    # may take on its way; None: it knows none.
     remembers_keys_for: timedelta | None
 
     async def send(self, parcel: _Carried, /) -> Accepted | Refused:
         """Hand it over, within LIMIT. Raises NotTaken or Ambiguous."""
+        ...
+
+
+@runtime_checkable
+class Finds(Protocol[_Carried]):
+    """Those who can be asked whether they took something. Only for providers without keys."""
+
+    async def find(self, parcel: _Carried, /) -> Accepted | None:
+        """It as the provider took it; None is no proof. Raises ProviderTrouble."""
         ...
 
 

@@ -47,13 +47,14 @@ class SmtpProvider:
     name = "smtp"
     remembers_keys_for: timedelta | None = None
 
-    def __init__(self, server: SmtpServer) -> None:
+    def __init__(self, server: SmtpServer, *, limit: timedelta = LIMIT) -> None:
         self._server = server
+        self._limit = limit.total_seconds()
 
     async def send(self, mail: Mail) -> Accepted | Refused:
         """Only a 2xx after the data means sent, only a 5xx means refused (RFC 5321, 4.2.1)."""
         # The client limits each command; these are the limits of all of them together.
-        limit = asyncio.get_running_loop().time() + LIMIT.total_seconds()
+        limit = asyncio.get_running_loop().time() + self._limit
         client = self._client()
         try:
             try:
@@ -90,7 +91,7 @@ class SmtpProvider:
             use_tls=server.tls,
             start_tls=server.starttls,
             local_hostname=server.hello,
-            timeout=LIMIT.total_seconds(),
+            timeout=self._limit,
         )
 
 

@@ -1,13 +1,14 @@
 """From a verdict to a parcel ready to be claimed: one file a channel, what they share in `draft`.
 
-Everything random in a message (the coupon's code) is made here, once, before the claim;
-whatever is sent later is what was claimed.
+Everything random in a message (the coupon's code) is made once, before the claim; whatever is
+sent later is what was claimed.
 """
 
 from dataclasses import dataclass
 
 from activities.case import Case
 from activities.desk import Attempt
+from activities.offering import offer_of
 from activities.providers.outcome import Parcel
 from activities.wording.call import call_of
 from activities.wording.draft import Draft, begin
@@ -33,11 +34,22 @@ class Worded:
     content_hash: str | None = None
 
 
-def word(case: Case, go: Go, attempt: Attempt, links: Links) -> Worded:
-    """Word what a step sends or calls. Raises RenderingError."""
+def word(
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    links: Links,
+    shops_code: str | None = None,
+    label: str | None = None,
+) -> Worded:
+    """Word what a step sends or calls. Raises RenderingError.
+
+    `shops_code`: the coupon's, where a shop makes its own. `label` comes before a subject.
+    """
     if case.step.call is not None:
         return Worded(call_of(case, go, attempt))
-    draft = begin(case, go, attempt, links)
+    offer = offer_of(case, attempt, shops_code)
+    draft = begin(case, go, attempt, links, offer, label)
     return Worded(_worded(draft), draft.offer, draft.source.content_hash)
 
 

@@ -4,7 +4,6 @@ Each is made once a message, whichever channel it goes by; the channels' own fil
 into their form.
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,24 +13,19 @@ from activities.case import Case
 from activities.desk import Attempt
 from activities.wording.links import links_of
 from engine.gate import Go
-from engine.localtime import shift, zone
 from engine.policy import Sender
 from rendering.links import Links
 from rendering.messages import MessageContext, MessageSource, spoken_policy, spoken_sender
 from rendering.senders import find_sender
 from store.tables import Offer
 
-# 32 letters and digits that no one mistakes for another; 8 of them give 40 bits, so that no
-# shop's till lets anyone guess one.
-_CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_CODE_LENGTH = 8
-
 
 @dataclass(frozen=True)
 class Draft:
     """A message about to be worded. `leave` is the link by which to unsubscribe, if there is one.
 
-    `at` is when it goes out, in journey time; `key` the message key.
+    `at` is when it goes out, in journey time; `key` the message key. `label` says in a subject
+    that the message is none of production's.
     """
 
     case: Case
@@ -43,13 +37,21 @@ class Draft:
     leave: str | None
     offer: Offer | None
     context: MessageContext
+    links: Links
+    label: str | None = None
 
 
-def begin(case: Case, go: Go, attempt: Attempt, links: Links) -> Draft:
+def begin(
+    case: Case,
+    go: Go,
+    attempt: Attempt,
+    links: Links,
+    offer: Offer | None,
+    label: str | None = None,
+) -> Draft:
     """Make what the message needs beside its text. Raises RenderingError."""
     source = case.source(go.message)
     sender = _sender(case)
-    offer = _offer(case, attempt.key)
     theirs = links_of(case, go, links)
     return Draft(
         case=case,
@@ -61,6 +63,8 @@ def begin(case: Case, go: Go, attempt: Attempt, links: Links) -> Draft:
         leave=theirs["unsubscribe"],
         offer=offer,
         context=_context(case, sender, offer, theirs),
+        links=links,
+        label=label,
     )
 
 
@@ -92,26 +96,6 @@ def _locale(case: Case) -> str:
 def _sender(case: Case) -> Sender:
     """The step's `from` if it names someone with an address, else the policy's sender."""
     return find_sender(case.step.sender, case.traits, case.occasion.event, case.policy.sender)
-
-
-def _offer(case: Case, key: str) -> Offer | None:
-    """A coupon whose days count from when it goes out."""
-    terms = case.step.offer
-    if terms is None:
-        return None
-    tz = zone(case.zone)
-    assert tz is not None  # `zone_of` gives only zones that exist
-    return Offer(
-        code="".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH)),
-        customer_id=case.customer.id,
-        enrollment_id=case.enrollment.id,
-        journey=case.journey.journey,
-        step=case.step.id,
-        percent=terms.percent,
-        amount=terms.amount,
-        valid_until_at=shift(case.at, terms.valid.terms, tz),
-        message_key=key,
-    )
 
 
 def _spoken(offer: Offer) -> Mapping[str, Any]:

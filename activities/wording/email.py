@@ -1,7 +1,10 @@
 """Wording an e-mail: the mail as its bytes, and the envelope it goes in."""
 
+from dataclasses import replace
+
 from activities.providers.outcome import Mail
 from activities.wording.draft import Draft
+from activities.wording.observing import observed
 from engine.addresses import ascii_email
 from engine.keys import message_id
 from rendering.errors import MailRefused
@@ -13,6 +16,9 @@ def mail_of(draft: Draft) -> Mail:
     """Raises RenderingError."""
     sender, leave = draft.sender, draft.leave
     email = render_email(draft.source, draft.context)
+    email = replace(email, html=observed(draft, email.html))
+    if draft.label is not None:
+        email = replace(email, subject=f"{draft.label} {email.subject}")
     ours = _envelope("sender", draft.case.policy.sender.email).rpartition("@")[2]
     raw = build_mail(
         email,

@@ -98,5 +98,6 @@ def _report(found: Mapping[str, Any], kind: ReportKind, at: str, recipient: str)
         message_key=key_carried(mapping_in(found, "Metadata")),
         provider_message_id=message_id,
         address=address,
-        details=some(found, "Type", "Description", "Details", "OriginalLink", "Origin"),
+        url=maybe_text(found, "OriginalLink"),
+        details=some(found, "Type", "Description", "Details", "Origin"),
     )

@@ -50,6 +50,7 @@ class Report:
     provider_message_id: str | None = None
     address: str | None = None
     is_machine: bool = False  # of opens and clicks: a scanner did it, says the provider
+    url: str | None = None  # of clicks: where the link leads
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

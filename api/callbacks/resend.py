@@ -65,10 +65,10 @@ def read(headers: Mapping[str, str], raw: bytes) -> list[Report]:
             channel="email",
             provider_message_id=text_in(data, "email_id"),
             address=address,
+            url=maybe_text(mapping_in(data, "click"), "link"),
             details={
                 **some(mapping_in(data, "bounce"), "message", "type", "subType"),
                 **some(mapping_in(data, "failed"), "reason"),
-                **some(mapping_in(data, "click"), "link", "userAgent"),
             },
         )
     ]

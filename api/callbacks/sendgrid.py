@@ -90,7 +90,8 @@ def _report(found: Mapping[str, Any]) -> Report | None:
         provider_message_id=sent_as.partition(".")[0] if sent_as is not None else None,
         address=text_in(found, "email"),
         is_machine=found.get("sg_machine_open") is True,
-        details=some(found, "reason", "status", "response", "type", "url", "useragent"),
+        url=maybe_text(found, "url"),
+        details=some(found, "reason", "status", "response", "type", "useragent"),
     )
 
 

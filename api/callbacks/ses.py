@@ -56,7 +56,8 @@ def read(message: Mapping[str, Any]) -> list[Report]:
             message_key=_key(mapping_in(mail, "tags")),
             provider_message_id=text_in(mail, "messageId"),
             address=_address(part, mail),
-            details=some(part, "bounceType", "bounceSubType", "smtpResponse", "reason", "link"),
+            url=maybe_text(part, "link"),
+            details=some(part, "bounceType", "bounceSubType", "smtpResponse", "reason"),
         )
     ]
 

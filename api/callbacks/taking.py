@@ -161,6 +161,7 @@ async def _calls(
         "topic": row.topic,
         "channel": row.channel,
         "kind": report.kind.value,
+        "url": report.url,
     }
     return [
         Track(
@@ -194,7 +195,7 @@ def _event(services: Services, report: Report, row: Message) -> DeliveryEvent:
         received_at=services.wall(),
         provider=report.provider,
         is_machine=report.is_machine,
-        details=dict(report.details),
+        details={**report.details, **({} if report.url is None else {"url": report.url})},
     )
 
 

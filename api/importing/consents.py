@@ -105,9 +105,8 @@ class ConsentImport:
         if not calls:
             return Taken(refused=tuple(refused))
         accepted = await accept_in(session, self._services, list(calls.values()), self._now, said)
-        new = accepted.new & calls.keys()  # beside what one of them may have been understood as
-        repeated = len(rows) - len(refused) - len(new)
-        return Taken(tuple(sorted(new)), repeated, tuple(refused))
+        repeated = len(rows) - len(refused) - len(accepted.new)
+        return Taken(tuple(sorted(accepted.new)), repeated, tuple(refused))
 
     def _read(self, row: Row, topics: Sequence[str]) -> _Read:
         only(row, COLUMNS)

@@ -14,7 +14,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.accept import accept_in
-from api.errors import AlreadyEnrolledError, NoKeyError, NoSuchJourneyError
+from api.errors import (
+    AlreadyEnrolledError,
+    JourneyArchivedError,
+    NoKeyError,
+    NoSuchJourneyError,
+)
 from api.importing.rows import Refusal, Row, RowCode, RowError, content_id, text_of, time_of
 from api.importing.running import RolledBack, let_others_in
 from api.people import zone_now
@@ -27,7 +32,7 @@ from engine.machine import Machine
 from engine.matching import key_of
 from engine.orders import EnrollmentInput
 from engine.outlook import Outlook, outlook
-from store import audit, customers, enrollments, journeys, outbox
+from store import archives, audit, customers, enrollments, journeys, outbox
 from store.journeys import Published
 from store.tables import AuditEntry, Customer, OutboxKind
 
@@ -75,9 +80,11 @@ class ListedEnrolling:
         self._actor = actor
 
     async def find_journey(self) -> Journey:
-        """The journey as it is published. Raises NoSuchJourneyError."""
+        """The journey as it is published. Raises NoSuchJourneyError, JourneyArchivedError."""
         async with self._services.database.reading() as session:
             _, journey = await self._published(session)
+            if journey.journey in await archives.names(session):
+                raise JourneyArchivedError(journey.journey)
         return journey
 
     async def enroll(self, row: Row) -> Became:

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +27,10 @@ router = APIRouter(
     route_class=SupportRoute,
     responses={**SUPPORT_RESPONSES, **refusals(404)},
 )
+
+
+# What follows the id. An id may hold it too, and then it comes escaped, as it must.
+_LEDGER = "/consents"
 
 
 class ConsentOrder(BaseModel):
@@ -93,9 +97,16 @@ async def change_consent(
 
 
 @router.get("/{customer_id:path}/consents")
-async def ledger(customer_id: PathText, services: Given, key: Supporter) -> ConsentsReply:
-    """All that a customer ever said about being written to, newest first."""
+async def ledger(
+    customer_id: PathText, request: Request, services: Given, key: Supporter
+) -> ConsentsReply | CustomerReply:
+    """All that a customer ever said about being written to, newest first.
+
+    The customer whose own id ends so is found by its escaped form, `%2Fconsents`.
+    """
     async with services.database.reading() as session:
+        if not request.scope["raw_path"].endswith(_LEDGER.encode()):
+            return await _reply(session, customer_id + _LEDGER)
         row = await _existing(session, customer_id)
         said = await consents.of_customer(session, row.id)
     newest_first = [ConsentReply.model_validate(each) for each in reversed(said)]

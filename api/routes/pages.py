@@ -4,12 +4,11 @@ The pages only show; whatever changes something is the API's, which takes no coo
 """
 
 import re
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from api.captured import shown_of
 from api.documentation import described, operations
 from api.errors import NotFoundError
 from api.fields import PageNumber, PathText, QueryText, RowNumber
@@ -20,6 +19,7 @@ from api.showing import MAIL_HEADERS, STYLE, page
 from api.visiting import Visitor
 from store import enrollments, mailbox, messages
 from store.enrollments import Filter
+from store.mailbox import channel_of
 from store.tables import EnrollmentState, MailboxMail
 
 router = APIRouter(include_in_schema=False)
@@ -45,7 +45,7 @@ async def style() -> Response:
 async def mails(
     services: Given, visitor: Visitor, customer: QueryText | None = None, number: PageNumber = 1
 ) -> HTMLResponse:
-    """The mails that were captured, newest first."""
+    """The messages that were captured, newest first."""
     async with services.database.reading() as session:
         rows = await mailbox.newest(
             session,
@@ -56,7 +56,7 @@ async def mails(
         total = await mailbox.count(session)
     return page(
         "mailbox.html",
-        mails=rows[:_PER_PAGE],
+        mails=[(row, channel_of(row)) for row in rows[:_PER_PAGE]],
         total=total,
         customer=customer or "",
         number=number,
@@ -66,30 +66,30 @@ async def mails(
 
 @router.get("/mailbox/{mail_id}")
 async def mail(mail_id: RowNumber, services: Given, visitor: Visitor) -> HTMLResponse:
-    """One mail, and the decision it came from."""
-    row, message = await _mail(services, mail_id)
+    """One message, and the decision it came from."""
+    row = await _mail(services, mail_id)
     async with services.database.reading() as session:
         decision = await messages.get_by_key(session, row.key)
-    text = message.get_body(("plain",))
+    shown = shown_of(row)
     return page(
         "mail.html",
         mail=row,
-        headers=[(name, str(value)) for name, value in message.items()],
-        text=text.get_content() if text is not None else None,
-        has_html=message.get_body(("html",)) is not None,
+        channel=channel_of(row),
+        headers=shown.headers,
+        text=shown.text,
+        has_html=shown.html is not None,
         decision=decision,
     )
 
 
 @router.get("/mailbox/{mail_id}/html")
 async def mail_html(mail_id: RowNumber, services: Given, visitor: Visitor) -> HTMLResponse:
-    """The mail's own HTML, for the frame it is shown in."""
-    _, message = await _mail(services, mail_id)
-    html = message.get_body(("html",))
+    """The message's own HTML, for the frame it is shown in."""
+    html = shown_of(await _mail(services, mail_id)).html
     if html is None:
-        raise NotFoundError("this mail has no HTML")
+        raise NotFoundError("this message has no HTML")
     # Links open in a tab of their own: the frame may not leave its page.
-    shown = _HEAD.sub(lambda found: f'{found[0]}<base target="_blank">', html.get_content(), 1)
+    shown = _HEAD.sub(lambda found: f'{found[0]}<base target="_blank">', html, 1)
     return HTMLResponse(shown, headers=MAIL_HEADERS)
 
 
@@ -152,11 +152,9 @@ async def openapi(request: Request, visitor: Visitor) -> Response:
     return JSONResponse(described(request.app.openapi()))
 
 
-async def _mail(services: Services, mail_id: int) -> tuple[MailboxMail, EmailMessage]:
+async def _mail(services: Services, mail_id: int) -> MailboxMail:
     async with services.database.reading() as session:
         row = await mailbox.get(session, mail_id)
     if row is None:
         raise NotFoundError(f"there is no mail {mail_id}")
-    message = message_from_bytes(row.raw, policy=policy.default)
-    assert isinstance(message, EmailMessage)  # what that policy makes
-    return row, message
+    return row

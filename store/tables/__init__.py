@@ -24,6 +24,7 @@ Rules for whoever edits a table next:
 
 from engine.consent import ConsentState
 from store.tables.access import ApiKey, AuditEntry, ConsoleUser
+from store.tables.channels import SendSlots
 from store.tables.columns import Table
 from store.tables.customers import (
     Company,
@@ -44,7 +45,7 @@ from store.tables.events import (
 )
 from store.tables.journeys import JourneyVersion, Publication
 from store.tables.messages import DeliveryEvent, MailboxMail, Message, Offer
-from store.tables.stops import Archive, ArchivedInside, Stop, StopScope
+from store.tables.stops import Archive, ArchivedInside, Stop
 
 __all__ = [
     "ApiKey",
@@ -72,8 +73,8 @@ __all__ = [
     "OutboxRow",
     "Publication",
     "RefusedCall",
+    "SendSlots",
     "Stop",
-    "StopScope",
     "Suppression",
     "Table",
 ]

@@ -23,12 +23,19 @@ class EventKind(StrEnum):
 
 
 class OutboxKind(StrEnum):
-    """What the dispatcher does with a row: start, signal, update or cancel a workflow."""
+    """What the dispatcher does with a row: start, signal, update or cancel a workflow.
+
+    `identify` is for ourselves: traits that a step sets, to be taken in as the app's are.
+    `paced` is a signal that goes when its own time comes, in no order with the customer's
+    other rows: it holds up none of them, and it is never taken for a repeat.
+    """
 
     START = "start"
     SIGNAL = "signal"
     UPDATE = "update"
     CANCEL = "cancel"
+    IDENTIFY = "identify"
+    PACED = "paced"
 
 
 class Event(Table, table=True):

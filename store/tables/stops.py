@@ -9,17 +9,8 @@ from enum import StrEnum
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
+from engine.stops import StopScope, Target
 from store.tables.columns import ROW_NUMBER, UTC_TIME, Table, word
-
-
-class StopScope(StrEnum):
-    """How much a stop button stops."""
-
-    EVERYTHING = "everything"
-    MARKETING = "marketing"
-    CHANNEL = "channel"
-    JOURNEY = "journey"
-    STEP = "step"
 
 
 class Stop(Table, table=True):
@@ -45,6 +36,11 @@ class Stop(Table, table=True):
     why: str | None = None
     lifted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # wall
     lifted_by: str | None = None
+
+    @property
+    def target(self) -> Target:
+        """What it stops."""
+        return Target(self.scope, journey=self.journey, step=self.step, channel=self.channel)
 
 
 class ArchivedInside(StrEnum):

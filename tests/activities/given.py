@@ -15,7 +15,7 @@ from activities.desk import Attempt, Desk
 from activities.providers.outcome import (
     Accepted,
     AnyProvider,
-    Mail,
+    Parcel,
     ProviderTrouble,
     Refused,
 )
@@ -54,6 +54,7 @@ BROKEN = {"subject.txt": "Hello", "email.html": "<p>{{ customer.name | no_such_f
 def journey(**changes: Any) -> Journey:
     """A journey whose step `tip` is due; `step` changes that step."""
     step = {"send": "tip", "at": "start + 1 day", **changes.pop("step", {})}
+    step = {key: value for key, value in step.items() if value is not None}
     given: dict[str, Any] = {
         "journey": "trial",
         "title": "A trial",
@@ -87,11 +88,11 @@ class FakeProvider:
     answers: list[Accepted | Refused | ProviderTrouble] = field(default_factory=list)
     remembers_keys_for: timedelta | None = timedelta(hours=23)
     name: str = "fake"
-    given: list[Mail] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
     meanwhile: Any = None
 
-    async def send(self, mail: Mail) -> Accepted | Refused:
-        self.given.append(mail)
+    async def send(self, parcel: Parcel, /) -> Accepted | Refused:
+        self.given.append(parcel)
         if self.meanwhile is not None:
             await self.meanwhile()
         answer = self.answers.pop(0) if self.answers else Accepted(f"p-{len(self.given)}")
@@ -105,21 +106,24 @@ class FakeProvider:
 
 @dataclass
 class Office:
-    """A desk, and the one enrollment that the test is about."""
+    """A desk, and the one enrollment that the test is about. `others` carry other channels."""
 
     database: Database
     provider: Any
     journey: Journey
     customer_id: str = "c1"
     enrollment: str = "trial:c1"
+    others: Mapping[str, AnyProvider] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
     links: Links = LINKS
 
     @property
     def desk(self) -> Desk:
         return Desk(
             database=self.database,
-            providers={"email": self.provider},
+            providers={"email": self.provider, **self.others},
             links=self.links,
+            rates=self.rates,
         )
 
     def order(self, **changes: Any) -> DeliverOrder:

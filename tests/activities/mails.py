@@ -1,8 +1,9 @@
 """A finished mail, and the one word that says what became of handing it over."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from activities.providers.outcome import Accepted, Ambiguous, Mail, Provider, ProviderTrouble
+from activities.providers.outcome import Accepted, Ambiguous, Mail, ProviderTrouble
 from rendering.mail import build_mail
 from rendering.messages import RenderedEmail
 
@@ -26,10 +27,10 @@ MAIL = Mail(
 )
 
 
-async def outcome_of(provider: Provider[Mail]) -> str:
+async def outcome_of(provider: Any, item: Any = MAIL) -> str:
     """As docs/providers.md words it. What is not settled must quote nobody's address."""
     try:
-        answer = await provider.send(MAIL)
+        answer = await provider.send(item)
     except ProviderTrouble as trouble:
         quoted = " quoting the reader" if "bob" in str(trouble) else ""
         return ("ambiguous" if isinstance(trouble, Ambiguous) else "not taken") + quoted

@@ -17,7 +17,7 @@ SHOP = PostalAddress(name="Atelier", street="1 Main St", city="Paris", country="
 PARCELS: dict[str, Parcel] = {
     "email": MAIL,
     "sms": Sms("k", "+33700000000", "+33612345678", "Ça va ? 👋", "c1"),
-    "post": Letter("k", LetterKind.POSTCARD, SHOP, ADA, "<p>Ça va ?</p>", "c1"),
+    "post": Letter("k", LetterKind.POSTCARD, SHOP, ADA, "<p>Ça va ?</p>", True, "c1"),
     "webhook": HookCall("k", "crm", "https://crm.example/hook", b'{"a":1}', True, "c1"),
 }
 

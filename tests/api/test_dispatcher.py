@@ -27,7 +27,9 @@ from tests.api.given import (
     publish,
     take,
     track,
+    trial,
 )
+from workflows.policies import PRIORITY_TRANSACTIONAL
 
 LONG = timedelta(minutes=5)  # beyond every pause and every lease
 
@@ -52,6 +54,17 @@ async def test_a_start_is_one_run_by_the_journeys_name_that_a_repeat_cannot_doub
     assert pairs == {"CustomerId": given.customer_id, "JourneyVersion": given.version}
     assert "acme" not in f"{asked}".replace("acme.example/journeys", "")
     assert asked.options["static_summary"] == "A trial"
+
+
+async def test_transactional_journeys_wake_up_before_others(
+    services: Services, dispatcher: Dispatcher, temporal: FakeTemporal
+) -> None:
+    receipts = trial(journey="receipts", topic=None, transactional=True)
+    await publish(services.database, trial(), receipts)
+    await take(services, track("trial_started"))
+    assert await dispatcher.drain() == 2
+    wakes = {asked.workflow: asked.options["priority"].priority_key for asked in temporal.heard}
+    assert wakes == {"trial:c1": None, "receipts:c1": PRIORITY_TRANSACTIONAL}
 
 
 async def test_order_per_customer_is_kept(

@@ -61,6 +61,7 @@ NEVER_IN = {
     "erasures",
     "journey_versions",
     "publications",
+    "send_slots",
     "stops",
     "suppressions",
 }

@@ -238,9 +238,9 @@ async def test_an_imported_consent_starts_no_journey(services: Services) -> None
     ("change", "code", "told"),
     [
         ({"topic": "onbording"}, RowCode.UNKNOWN_TOPIC, "did you mean `onboarding`?"),
-        ({"topic": ""}, RowCode.UNKNOWN_TOPIC, "`news` or `all`"),
+        ({"topic": ""}, RowCode.UNKNOWN_TOPIC, "`tracking.clicks` or `all`"),
         ({"channel": "fax"}, RowCode.UNKNOWN_CHANNEL, "`email`, `sms`"),
-        ({"state": "yes"}, RowCode.UNKNOWN_STATE, "`subscribed` or `unsubscribed`"),
+        ({"state": "yes"}, RowCode.UNKNOWN_STATE, "`pending` or `unsubscribed`"),
         ({"at": "yesterday"}, RowCode.INVALID_TIME, "2026-11-25T09:00:00Z"),
         ({"at": ""}, RowCode.NO_TIME, "when was it said?"),
         ({"at": "2027-01-01"}, RowCode.IN_FUTURE, "later than now"),

@@ -205,3 +205,42 @@ async def test_the_documentation_names_every_address_and_describes_the_bodies(
     body = schema["paths"]["/v1/track"]["post"]["requestBody"]
     assert "event" in body["content"]["application/json"]["schema"]["required"]
     assert "trial_started" in shown
+
+
+@pytest.mark.parametrize(
+    ("channel", "raw", "shown"),
+    [
+        ("sms", b"Salut <b>Ann</b>", "Salut &lt;b&gt;Ann&lt;/b&gt;"),
+        ("webhook", b'{"call":"crm"}', "&#34;call&#34;: &#34;crm&#34;"),
+        ("post", b"<p>Dear Ann</p>", "/mailbox/2/html"),
+    ],
+)
+async def test_the_mailbox_shows_text_messages_letters_and_calls(
+    client: httpx.AsyncClient, full: Services, channel: str, raw: bytes, shown: str
+) -> None:
+    async with full.database.transaction() as session:
+        await mailbox.put(
+            session,
+            MailboxMail(
+                id=2,
+                key=f"k-{channel}",
+                at=A_DAY,
+                sender="",
+                recipient="+33612345678",
+                subject="Something else",
+                raw=raw,
+                customer_id="c1",
+                headers={mailbox.CHANNEL: channel},
+            ),
+        )
+    listed = (await client.get("/mailbox")).text
+    assert f"{channel} · +33612345678" in listed
+    answer = await client.get("/mailbox/2")
+    assert answer.status_code == 200
+    assert shown in answer.text
+    assert "Headers" not in answer.text
+    html = await client.get("/mailbox/2/html")
+    assert (html.status_code == 200) is (channel == "post")
+    if channel == "post":
+        assert html.text == "<p>Dear Ann</p>"
+        assert "default-src 'none'" in html.headers["content-security-policy"]

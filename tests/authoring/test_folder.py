@@ -286,16 +286,21 @@ def test_what_exists_may_be_named(write: Write, step: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "what"),
+    "step",
     [
-        ("- {call: crm, at: start}", "`call`"),
-        ("- {id: mark, set: {seen: true}, at: start}", "`set`"),
-        ("- {send: tip, id: t2, at: start, channels: [sms]}", "sending by sms"),
+        "- {call: crm, at: start}",
+        "- {id: mark, set: {seen: true}, at: start}",
+        "- {send: tip, id: t2, at: start, channels: [sms]}",
     ],
 )
-def test_what_nothing_carries_yet_is_a_warning(write: Write, step: str, what: str) -> None:
-    [warning] = load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings
-    assert f"{what} is understood and simulated, but nothing carries it yet" in warning.message
+def test_every_channel_is_carried(write: Write, step: str) -> None:
+    assert load_journeys(write({"trial/journey.yaml": _steps(f"  {step}")})).warnings == ()
+
+
+def test_a_printed_page_without_a_sender_is_a_warning(write: Write) -> None:
+    printed = {"trial/tip/card.html": "<p>Hello</p>"}
+    [warning] = load_journeys(write(printed)).warnings
+    assert "`post` in policy.yaml" in warning.message
 
 
 def test_where_of_the_journeys_own_keys_is_checked(write: Write) -> None:
@@ -343,3 +348,61 @@ def test_a_coupon_in_a_journey_without_goal_is_a_warning(write: Write) -> None:
     text = JOURNEY.replace("goal: bought\n", "") + "    offer: {percent: 20, valid: 5 days}\n"
     [warning] = load_journeys(write({"trial/journey.yaml": text})).warnings
     assert "without a `goal`" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("<p>Hello</p>\n<p>{{ offer.code }}</p>", 2),
+        ("{% if offer %}<p>For you</p>{% endif %}", 1),
+        ("<p>{{ customer.plan if offer is defined else 1 }}</p>", 1),
+    ],
+)
+def test_a_transactional_message_that_speaks_of_an_offer_is_refused(
+    write: Write, text: str, line: int
+) -> None:
+    step = "  - {send: tip, id: t2, at: start, transactional: true}"
+    files = {"trial/journey.yaml": _steps(step), "trial/tip/email.html": text}
+    [mistake] = _mistakes(write(files))
+    assert mistake.startswith("trial/journey.yaml:12: `tip/email.html` speaks of `offer` in line")
+    assert f"in line {line}, " in mistake
+
+
+def test_an_offer_in_a_page_that_the_message_includes_is_one_of_the_message(write: Write) -> None:
+    step = "  - {send: tip, id: t2, at: start, transactional: true}"
+    [mistake] = _mistakes(
+        write(
+            {
+                "trial/journey.yaml": _steps(step),
+                "coupon.html": "<p>{{ offer.code }}</p>",
+                "layout.html": "{% block content %}{% endblock %}{{ offer.code | default('') }}",
+                "trial/tip/email.html": '{% extends "layout.html" %}'
+                '{% block content %}{% include "coupon.html" %}{% endblock %}',
+            }
+        )
+    )
+    assert "`coupon.html` speaks of `offer` in line 1" in mistake
+
+
+def test_a_message_of_a_topic_may_speak_of_an_offer_it_need_not_have(write: Write) -> None:
+    files = {"trial/tip/email.html": "{% if offer %}<p>{{ offer.code }}</p>{% endif %}"}
+    assert load_journeys(write(files)).warnings == ()
+
+
+def test_a_topic_to_confirm_that_nobody_asks_about_is_a_warning(write: Write) -> None:
+    news = "news: {title: Product news, subscribed: false}"
+    asks = POLICY.replace(news, "news: {title: News, subscribed: false, double_opt_in: true}")
+    [warning] = load_journeys(write({"policy.yaml": asks})).warnings
+    assert (warning.file, warning.line) == ("policy.yaml", 6)
+    assert "nobody who subscribes to `news` is asked to confirm it" in warning.message
+    journey = JOURNEY.replace("starts_on: trial_started", "starts_on: consent.requested")
+    asked = write({"policy.yaml": asks, "trial/journey.yaml": journey})
+    assert load_journeys(asked).warnings == ()
+
+
+@pytest.mark.parametrize("priority", ["high", "1.5", "true", "5000"])
+def test_a_priority_is_a_whole_number(write: Write, priority: str) -> None:
+    [mistake] = _mistakes(
+        write({"trial/journey.yaml": JOURNEY.replace("steps:", f"priority: {priority}\nsteps:")})
+    )
+    assert mistake.startswith("trial/journey.yaml:7: `priority")

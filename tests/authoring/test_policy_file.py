@@ -4,7 +4,7 @@ import pytest
 
 from authoring.policy_file import PolicyNames, read_policy
 from authoring.source import Source, open_source
-from engine.policy import Policy
+from engine.policy import Policy, in_language
 from tests.authoring.right_folder import POLICY
 
 
@@ -74,6 +74,16 @@ def test_a_mistake_in_quiet_hours_is_told_with_its_own_line() -> None:
         ),
         ("caps: [{max: 3, per: 7 days, channel: mail}]", "unknown channel `mail`"),
         ("caps: 3", "`caps`: expected a list"),
+        ("caps: [{max: 3, per: calendar dya}]", "not a period, did you mean `day`?"),
+        ("caps: [{max: 3, per: calendar 2 days}]", "a page of the calendar has no number"),
+        ("caps: [{max: 3, per: 0 days}]", "`per`: `0 days`: a cap needs some time"),
+        (
+            "caps: [{max: 3, per: 7 days, topic: news, counts_transactional: true}]",
+            "`counts_transactional` has nothing to count",
+        ),
+        ("caps: [{max: 3, per: 7 days, count_transactional: true}]", "`counts_transactional`?"),
+        ("tracking: {open: true}", "unknown key `open`, did you mean `opens`?"),
+        ("tracking: false", "`tracking`: expected keys with values"),
         ("quiet_hours: {smz: 21:00-08:00}", "unknown channel `smz`, did you mean `sms`?"),
         ("quiet_hours: {sms: 21:00-25:00}", "`sms`: `21:00-25:00`: there is no time `25:00`"),
         ("quiet_hours: 21:00-08:00", "write for example `quiet_hours: {sms: 21:00-08:00}`"),
@@ -115,3 +125,34 @@ def test_an_empty_file_of_keys_names_what_is_missing() -> None:
     _, names, mistakes = _read("locale: en\n")
     assert len(mistakes) == 3
     assert names == PolicyNames(None, ())
+
+
+@pytest.mark.parametrize(
+    ("topic", "message"),
+    [
+        ("{title: 5, subscribed: true}", "`title`: expected a text, or one by language"),
+        ("{title: {en: }, subscribed: true}", "`en` has no value"),
+        ("{title: {english: News}, subscribed: true}", "`english` is not a language"),
+        ("{title: News, subscribed: true, double_opt_in: true}", "write `subscribed: false`"),
+        ("{title: News, subscribed: false, double_optin: true}", "mean `double_opt_in`?"),
+    ],
+)
+def test_a_topic_that_is_wrong_says_what_to_write(topic: str, message: str) -> None:
+    text = POLICY.replace("topics:", f"topics:\n  extra: {topic}", 1)
+    _, _, mistakes = _read(text)
+    assert [found for _, found in mistakes if message in found] != [], mistakes
+
+
+def test_a_topic_has_no_dot_for_those_names_are_ours() -> None:
+    text = POLICY.replace("topics:", "topics:\n  tracking.opens: {title: T, subscribed: true}", 1)
+    _, _, [(_, message)] = _read(text)
+    assert "names with a dot are ours" in message
+
+
+def test_titles_are_read_by_language() -> None:
+    title = "{title: {en: News, fr: Nouveautés}, description: Monthly, subscribed: false}"
+    policy, _, mistakes = _read(POLICY.replace("topics:", f"topics:\n  extra: {title}", 1))
+    assert mistakes == []
+    assert policy is not None
+    assert Policy.model_validate(policy.model_dump(mode="json")) == policy
+    assert in_language(policy.topics["extra"].title, "fr-CA") == "Nouveautés"

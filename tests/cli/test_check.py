@@ -11,7 +11,7 @@ from tests.lint.checkout import ROOT
 def test_a_folder_without_a_mistake_is_ok() -> None:
     ran = parcours("check")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("ok: trial-onboarding (35 scenarios")
+    assert ran.out.startswith("ok: confirm-subscription, trial-onboarding (38 scenarios")
 
 
 def test_all_twenty_mistakes_are_named_with_file_and_line() -> None:

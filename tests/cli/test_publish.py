@@ -1,5 +1,6 @@
 """`parcours publish` makes a folder what everybody goes by, or changes nothing."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from store import journeys
 from store.database import Database
-from tests.cli.running import parcours
+from tests.cli.running import parcours, parcours_here
 from tests.lint.checkout import ROOT
 
 
@@ -70,3 +71,45 @@ async def test_with_a_mistake_anywhere_nothing_is_published(url: str, folder: Pa
     assert (ran.code, ran.out) == (2, "")
     assert "did you mean `day`?" in ran.err
     assert await number_published(url) is None
+
+
+def test_a_journey_whose_folder_is_gone_stays_until_it_is_archived(url: str, folder: Path) -> None:
+    shutil.copytree(folder / "trial-onboarding", folder / "second-trial")
+    replace(
+        folder / "second-trial/journey.yaml", "journey: trial-onboarding", "journey: second-trial"
+    )
+    (folder / "second-trial/scenarios.yaml").unlink()
+    assert parcours_here("publish", folder, PARCOURS_DATABASE_URL=url).code == 0
+    shutil.rmtree(folder / "second-trial")
+    ran = parcours_here("publish", folder, PARCOURS_DATABASE_URL=url)
+    told = (
+        "`second-trial` is no longer in this folder; its 0 open enrollments go on, new ones "
+        "still begin: `parcours archive second-trial` ends that"
+    )
+    assert told in ran.out
+    assert asyncio.run(journeys_published(url)) == {"trial-onboarding", "second-trial"}
+    assert parcours_here("archive", "second-trial", PARCOURS_DATABASE_URL=url).code == 0
+    ran = parcours_here("publish", folder, PARCOURS_DATABASE_URL=url)
+    assert "second-trial: gone; it was archived, and nobody is inside any more" in ran.out
+    assert asyncio.run(journeys_published(url)) == {"trial-onboarding"}
+
+
+def test_an_archived_journey_in_the_folder_stays_archived_and_that_is_said(
+    url: str, folder: Path
+) -> None:
+    parcours_here("publish", folder, PARCOURS_DATABASE_URL=url)
+    parcours_here("archive", "trial-onboarding", PARCOURS_DATABASE_URL=url)
+    (folder / "trial-onboarding/tip/subject.txt").write_text("Another tip")
+    ran = parcours_here("publish", folder, PARCOURS_DATABASE_URL=url)
+    assert "`trial-onboarding` is archived: nobody enters it, though it is in this" in ran.out
+
+
+async def journeys_published(url: str) -> set[str]:
+    """Those whose messages are published, too."""
+    database = Database(url)
+    async with database.reading() as session:
+        published = await journeys.newest_publication(session)
+    await database.dispose()
+    assert published is not None
+    assert all(published.messages[name] for name in published.journeys)
+    return set(published.journeys)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,10 +19,14 @@ from tests.temporal import free_port
 
 @dataclass
 class Log:
-    """`asked`: every request's key (or recipient); `delivered`: what readers have got."""
+    """`asked`: every request's key (or recipient); `delivered`: what readers have got.
+
+    `asked_at` says of each request when it came, in Unix seconds.
+    """
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    asked_at: list[float] = field(default_factory=list)
     delivered: list[str] = field(default_factory=list)
 
 
@@ -37,6 +42,7 @@ async def resend() -> AsyncIterator[Log]:
         body = await request.body()
         key, content = request.headers["Idempotency-Key"], hashlib.sha256(body).hexdigest()
         log.asked.append(key)
+        log.asked_at.append(time.time())
         if known.setdefault(key, content) != content:
             return JSONResponse({"name": "invalid_idempotent_request"}, 409)
         if log.asked.count(key) == 1:
@@ -63,6 +69,7 @@ async def smtp() -> AsyncIterator[Log]:
             self, server: SMTP, session: Any, envelope: Any
         ) -> str:
             log.asked += envelope.rcpt_tos
+            log.asked_at += [time.time()] * len(envelope.rcpt_tos)
             log.delivered += envelope.rcpt_tos
             return "250 taken"
 

@@ -146,6 +146,8 @@ def shown(default: object) -> str:
             return f"{default.total_seconds():g}"
         case StrEnum():
             return default.value
+        case bool():
+            return str(default).lower()
         case _:
             return str(default)
 

@@ -250,7 +250,7 @@ def wrong_settings(told: Page) -> list[str]:
         elif hasattr(default, "total_seconds"):
             text = f"`{default.total_seconds():g}`"
         else:
-            text = f"`{default}`"
+            text = f"`{_text(default)}`"
         if said.get(variable(name)) != text:
             wrong.append(variable(name))
     return wrong

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import date
 
+from engine.reached import written_e164
+
 
 @dataclass
 class FakeAtlas:
@@ -22,6 +24,9 @@ class FakeAtlas:
     def country_of_phone(self, number: str, country: str | None) -> str | None:
         self.asked.append(("country of phone", number))
         return self.phone_countries.get(number)
+
+    def e164(self, number: str, country: str | None) -> str | None:
+        return written_e164(number, country)
 
     def zones_of_country(self, country: str) -> tuple[str, ...]:
         self.asked.append(("zones of country", country))

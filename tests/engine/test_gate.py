@@ -369,3 +369,79 @@ def test_a_refusal_is_a_settlement_with_its_reason() -> None:
     verdict = _decide(customer=replace(ANA, traits={}))
     assert isinstance(verdict, Settled)
     assert verdict.reason is Reason.NO_ADDRESS
+
+
+# --- Which channel ------------------------------------------------------------------------
+
+BOTH = {"email": "ana@example.com", "phone": "+33123456789"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        (None, "email"),
+        ("sms", "sms"),
+        (["sms", "email"], "sms"),
+        (["post", "sms"], "sms"),
+        ("post", "email"),
+        ([["sms"], 7], "email"),
+        ({"sms": 1}, "email"),
+        ("", "email"),
+    ],
+)
+def test_what_a_customer_wishes_for_comes_first_among_what_the_step_allows(
+    wish: object, expected: str
+) -> None:
+    verdict = _decide(customer=replace(ANA, traits={**BOTH, "preferred_channel": wish}))
+    assert isinstance(verdict, Go)
+    assert verdict.channel == expected
+
+
+def test_a_wish_opens_no_channel_that_the_step_does_not_name() -> None:
+    occasion = _occasion({"channels": ["email"]})
+    customer = replace(ANA, traits={**BOTH, "preferred_channel": "sms"})
+    assert _decide(occasion, customer) == Go("tip", "email", "ana@example.com", "news")
+
+
+def test_a_channel_that_nobody_carries_is_passed_over() -> None:
+    occasion = replace(_occasion({"channels": ["sms", "email"]}), channels={"tip": ("email",)})
+    verdict = _decide(occasion, replace(ANA, traits=BOTH))
+    assert verdict == Go("tip", "email", "ana@example.com", "news")
+
+
+@pytest.mark.parametrize(
+    ("traits", "suppressed"),
+    [
+        ({"phone": BOTH["phone"]}, ()),
+        ({**BOTH, "email": "no address"}, ()),
+        (BOTH, (("email", "ana@example.com"),)),
+    ],
+    ids=["no address", "invalid", "suppressed"],
+)
+def test_where_one_channel_is_closed_the_next_is_taken(
+    traits: dict[str, Any], suppressed: tuple[tuple[str, str], ...]
+) -> None:
+    customer = replace(
+        ANA, traits=traits, suppressed=lambda channel, address: (channel, address) in suppressed
+    )
+    assert _decide(customer=customer) == Go("tip", "sms", BOTH["phone"], "news")
+
+
+def test_an_unsubscribed_channel_leaves_the_other() -> None:
+    customer = replace(
+        ANA, traits=BOTH, said=lambda channel, topic: NO if channel == "email" else None
+    )
+    verdict = _decide(customer=customer)
+    assert isinstance(verdict, Go)
+    assert verdict.channel == "sms"
+
+
+def test_the_number_that_goes_out_is_the_one_that_was_read() -> None:
+    customer = replace(
+        ANA,
+        traits={"phone": "01 23 45 67 89", "country": "FR"},
+        read_phone=lambda number, country: "+33123456789" if country == "FR" else None,
+    )
+    assert _decide(customer=customer) == Go("tip", "sms", "+33123456789", "news")
+    nowhere = replace(customer, traits={"phone": "01 23 45 67 89"})
+    assert _decide(customer=nowhere) == not_sent(Reason.INVALID_ADDRESS)

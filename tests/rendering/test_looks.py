@@ -51,10 +51,14 @@ PRODUCTS = [
 ]
 
 
-def mails() -> Iterator[tuple[str, str]]:
+def mails(*, transactional: bool = True) -> Iterator[tuple[str, str]]:
     """Every mail in each of its languages, for somebody and for somebody unknown, by name."""
     for journey in LOADED.journeys.values():
         for step in journey.journey.steps:
+            topic = journey.journey.topic_of(step)
+            if topic is None and not transactional:
+                continue
+            links = sample_links(topic)
             for source in (journey.messages[name] for name in step.messages):
                 if "email" in source.channels:
                     offer = sample_offer(step, NOW, "Europe/Paris")
@@ -63,7 +67,7 @@ def mails() -> Iterator[tuple[str, str]]:
                             name = (
                                 f"{source.name} in {locale} for {'somebody' if who else 'nobody'}"
                             )
-                            yield name, html(source, locale, who, offer=offer)
+                            yield name, html(source, locale, who, offer=offer, links=links)
     for locale in ("en", "fr"):
         yield f"a basket in {locale}", html(BASKET, locale, NOBODY, event={"products": PRODUCTS})
 
@@ -113,7 +117,7 @@ def test_every_foot_has_its_links_and_the_address() -> None:
     links = sample_links("onboarding")
     needed = [f'href="{link}"' for link in links.values() if link is not None]
     needed.append(LOADED.policy.postal_address)
-    for name, mail in mails():
+    for name, mail in mails(transactional=False):
         foot = mail[mail.index('class="footer"') :]
         assert [each for each in needed if each not in foot] == [], name
 

@@ -63,7 +63,7 @@ def test_every_mistake_is_named_at_once_by_its_variable(monkeypatch: pytest.Monk
     ):
         assert f"PARCOURS_{name}: " in text
     assert "`soon` is not a number of seconds: write `30`" in text
-    assert "'mailbox', 'smtp' or 'resend'" in text
+    assert "'mailbox', 'smtp', 'resend', 'postmark', 'sendgrid' or 'ses'" in text
 
 
 def test_mistakes_and_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +79,9 @@ def test_mistakes_and_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -
             smtp_username="parcours",
             smtp_password="hunter2",
             resend_api_key="hunter2",
+            postmark_server_token="hunter2",
+            sendgrid_api_key="hunter2",
+            ses_secret_access_key="hunter2",
         )
     )
     assert "hunter2" not in shown
@@ -92,6 +95,29 @@ def test_smtp_without_a_host_is_refused() -> None:
 def test_resend_without_a_key_is_refused() -> None:
     with pytest.raises(SettingsError, match="PARCOURS_RESEND_API_KEY is not set"):
         load(secret_key=KEY, email_provider="resend")
+
+
+@pytest.mark.parametrize(
+    ("provider", "needs"),
+    [("postmark", "PARCOURS_POSTMARK_SERVER_TOKEN"), ("sendgrid", "PARCOURS_SENDGRID_API_KEY")],
+)
+def test_a_provider_without_its_credentials_is_refused(provider: str, needs: str) -> None:
+    with pytest.raises(SettingsError, match=f"{needs} is not set, and PARCOURS_EMAIL_PROVIDER="):
+        load(secret_key=KEY, email_provider=provider)
+
+
+def test_everything_that_ses_needs_and_has_not_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(secret_key=KEY, email_provider="ses", ses_access_key_id="AKIDEXAMPLE")
+    assert str(caught.value).endswith(
+        "PARCOURS_SES_SECRET_ACCESS_KEY and PARCOURS_SES_REGION are not set, "
+        "and PARCOURS_EMAIL_PROVIDER=ses needs them"
+    )
+
+
+def test_a_region_that_would_lead_elsewhere_is_refused() -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_SES_REGION"):
+        load(secret_key=KEY, ses_region="eu.evil.example/")
 
 
 def test_an_smtp_user_without_a_password_is_refused() -> None:
@@ -136,3 +162,83 @@ def test_importing_settings_cannot_fail_in_a_wrong_environment() -> None:
 
 def test_a_variable_is_the_prefix_and_the_field_in_capitals() -> None:
     assert variable("smtp_host") == "PARCOURS_SMTP_HOST"
+
+
+TWILIO = {"twilio_account_sid": "AC1", "twilio_auth_token": "t", "twilio_sender": "+15550001111"}
+WEBHOOK_SECRET = "whsec_" + "A" * 44
+
+
+@pytest.mark.parametrize("missing", TWILIO)
+def test_twilio_needs_an_account_a_token_and_a_sender(missing: str) -> None:
+    given = {name: value for name, value in TWILIO.items() if name != missing}
+    named = f"PARCOURS_{missing.upper()} is not set, and PARCOURS_SMS_PROVIDER=twilio needs it"
+    with pytest.raises(SettingsError, match=named):
+        load(secret_key=KEY, sms_provider="twilio", **given)
+    assert load(secret_key=KEY, sms_provider="twilio", **TWILIO).sms_provider == "twilio"
+
+
+def test_lob_without_a_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_LOB_API_KEY is not set, and PARCOURS_POST"):
+        load(secret_key=KEY, post_provider="lob")
+
+
+def test_webhook_secrets_are_json_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARCOURS_WEBHOOK_SECRETS", f'{{"crm": "{WEBHOOK_SECRET}"}}')
+    settings = load(secret_key=KEY)
+    assert settings.webhook_secrets is not None
+    assert settings.webhook_secrets["crm"].get_secret_value() == WEBHOOK_SECRET
+    assert WEBHOOK_SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "whsec_hunter2", "A" * 44, "whsec_" + "A" * 28])
+def test_a_webhook_secret_that_is_none_is_refused_without_being_shown(secret: str) -> None:
+    with pytest.raises(SettingsError, match="PARCOURS_WEBHOOK_SECRETS: ") as caught:
+        load(secret_key=KEY, webhook_secrets={"crm": secret})
+    assert secret not in str(caught.value).replace("whsec_$(", "")
+    assert "whsec_" in str(caught.value)
+
+
+def test_a_channel_has_a_rate_only_if_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(secret_key=KEY).rates == {}
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", "20")
+    monkeypatch.setenv("PARCOURS_POST_RATE", "0.5")
+    monkeypatch.setenv("PARCOURS_SMS_RATE", "0")
+    assert load(secret_key=KEY).rates == {"email": 20.0, "post": 0.5}
+
+
+@pytest.mark.parametrize("rate", ["-1", "inf", "nan", "many", "0.00001"])
+def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    monkeypatch.setenv("PARCOURS_EMAIL_RATE", rate)
+    with pytest.raises(SettingsError, match="PARCOURS_EMAIL_RATE: "):
+        load(secret_key=KEY)
+
+
+def test_production_is_the_default_and_knows_neither_list_nor_label() -> None:
+    assert load(secret_key=KEY).environment == "production"
+    for field in ("allowed_recipients", "redirect_all_to", "subject_label"):
+        with pytest.raises(SettingsError, match=rf"{variable(field)} is set, and PARCOURS_ENV"):
+            load(secret_key=KEY, **{field: "team@example.com"})
+
+
+def test_elsewhere_a_provider_that_reaches_people_needs_to_know_whom() -> None:
+    smtp = {"secret_key": KEY, "email_provider": "smtp", "smtp_host": "mail"}
+    with pytest.raises(SettingsError, match="would write to real customers"):
+        load(**smtp, environment="staging")
+    assert load(**smtp, environment="staging", redirect_all_to="team@example.com")
+    assert load(**smtp, environment="staging", allowed_recipients="*@example.com")
+    assert load(secret_key=KEY, environment="staging")  # the mailbox reaches nobody
+
+
+@pytest.mark.parametrize("value", ["team", "*@", "@example.com", "0612345678", "a b@example.com"])
+def test_a_recipient_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"PARCOURS_ALLOWED_RECIPIENTS: .* is none of these"):
+        load(secret_key=KEY, environment="staging", allowed_recipients=f"ann@example.com,{value}")
+
+
+@pytest.mark.parametrize(
+    "value", ["team", "*@example.com", "a@example.com,b@example.com", "+33612345678,+33612345679"]
+)
+def test_a_redirection_is_one_address_or_that_and_one_number(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"PARCOURS_REDIRECT_ALL_TO: .* is not one e-mail"):
+        load(secret_key=KEY, environment="staging", redirect_all_to=value)
+    assert load(secret_key=KEY, environment="x", redirect_all_to="t@example.com,+33612345678")

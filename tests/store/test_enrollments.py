@@ -68,8 +68,12 @@ async def test_a_row_read_before_a_change_shows_it_in_the_same_session(db: Datab
     async with db.transaction() as session:
         await an_enrollment(session)
         row = await session.get_one(Enrollment, "trial:c1")
-        await enrollments.close(session, "trial:c1", Ending.EXITED, NOON, "the_event")
-        assert row.ending is Ending.EXITED
+        await enrollments.set_next(session, "trial:c1", "tip", NOON)
+        await session.refresh(row)
+        await enrollments.close(session, "trial:c1", Ending.CONVERTED, NOON, "the_event")
+        shown = row.model_dump()
+        assert row.ending is Ending.CONVERTED
+    assert shown == (await _get(db)).model_dump()
 
 
 async def test_what_has_ended_is_neither_paused_nor_timed_nor_skipped(db: Database) -> None:
