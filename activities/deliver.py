@@ -12,6 +12,7 @@ Rules for whoever edits this next:
 6. An ambiguous row is never left behind: whatever ends the delivery settles it.
 """
 
+import asyncio
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,7 +29,7 @@ from activities.handing import (
     take_up,
 )
 from activities.offering import is_short, shops_code
-from activities.pacing import another_turn, first_turn
+from activities.pacing import another_turn, first_turn, its_moment
 from activities.packing import pack
 from activities.permission import is_held_up, is_stopped, may_go, put_by
 from activities.providers.outcome import Accepted
@@ -98,6 +99,8 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
                 case = fresh
                 continue
             row = await _claim(session, desk, attempt, fresh, again, worded)
+            wait = await its_moment(session, desk, row)
+        await asyncio.sleep(wait.total_seconds())
         return await hand_over(desk, attempt, fresh.enrollment, row)
     raise Trouble(Reason.PROVIDER_DOWN, "the customer's data keep changing")
 
@@ -128,8 +131,10 @@ async def _go_on(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
                 over = await _reconsider(session, desk, attempt, fresh, row)
             if over is not None:
                 return over
+            wait = await its_moment(session, desk, row)
     if row is None or not is_ambiguous(row):  # it was taken back
         return await _begin(desk, attempt, fresh)
+    await asyncio.sleep(wait.total_seconds())
     return await hand_over(desk, attempt, fresh.enrollment, row)
 
 

@@ -1,7 +1,7 @@
 """What the gate wants to know of a customer, and no more than this step's questions need.
 
 Decides which questions need which rows; the answers are the gate's. The surprising fact: most
-steps ask for nothing but consent and suppression, and then those are all that is read.
+steps ask for nothing but what `store.standing` has, and then one statement reads it all.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities import places
-from activities.traffic import ChannelsOf, past_messages, upcoming
+from activities.traffic import ChannelsOf, past_asked, upcoming
 from engine import gate, matching
 from engine.consent import state_of
 from engine.orders import Next
@@ -20,7 +20,7 @@ from engine.places import Whereabouts
 from engine.policy import Policy
 from engine.reached import reached
 from rendering.conditions import compile_condition, evaluate
-from store import consents, events, suppressions
+from store import events, standing
 from store.activity import last_activity
 from store.deliveries import Rows
 
@@ -35,24 +35,29 @@ async def customer_facts(
 ) -> gate.Customer:
     """The customer as the gate sees them. `following` is what comes next in this enrollment."""
     customer = rows.customer
-    is_asked = rows.has_spoken and occasion.journey.topic_of(occasion.step) is not None
-    said = await consents.of_customer(session, customer.id) if is_asked else []
     addresses = _addresses(occasion, rows.traits)
     if rows.message is not None and rows.message.channel and rows.message.address:
         addresses.add((rows.message.channel, rows.message.address))
-    bad = await suppressions.suppressed_among(session, addresses) if addresses else frozenset()
-    sent = await past_messages(session, occasion, rows, policy)
+    found = await standing.read(
+        session,
+        customer.id,
+        said=rows.has_spoken and occasion.journey.topic_of(occasion.step) is not None,
+        past=past_asked(occasion, rows, policy),
+        addresses=addresses,
+    )
     return gate.Customer(
         id=customer.id,
         traits=rows.traits,
         last_activity_at=await _last_activity(session, occasion, rows),
         events=await _past_events(session, occasion, customer.id),
-        messages=sent,
-        said=partial(state_of, said),
-        words=said,
-        suppressed=lambda channel, address: (channel, address) in bad,
+        messages=found.sent,
+        said=partial(state_of, found.said),
+        words=found.said,
+        suppressed=lambda channel, address: (channel, address) in found.blocked,
         read_phone=places.e164,
-        upcoming=await upcoming(session, occasion, rows, policy, sent, following, channels_of),
+        upcoming=await upcoming(
+            session, occasion, rows, policy, found.sent, following, channels_of
+        ),
         where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
 

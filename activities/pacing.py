@@ -8,6 +8,8 @@ be out as far as anyone knows, so nothing may lie claimed while it waits.
 import asyncio
 from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from activities.case import Case
 from activities.desk import Attempt, Desk, Trouble
 from engine.clock import journey_time, real_span
@@ -15,6 +17,7 @@ from engine.enrollment import NotBefore, Settled
 from engine.rates import Ask, Place, Slot, Turn
 from engine.reasons import Decision, Reason
 from store import send_slots
+from store.tables import Message
 
 
 async def first_turn(
@@ -65,6 +68,17 @@ async def another_turn(desk: Desk, attempt: Attempt, case: Case) -> None:
             raise Trouble(Reason.PROVIDER_DOWN, f"{channel} is at its rate", wait)
         case None:  # the attempt at its deadline settles it
             raise Trouble(Reason.PROVIDER_DOWN, f"{channel} is at its rate", left)
+
+
+async def its_moment(session: AsyncSession, desk: Desk, row: Message) -> timedelta:
+    """How long after this transaction, which claims it, a message is handed over.
+
+    Hardly ever any time at all: its turn has come. But those whose turns were one after the
+    other may have been held up since, together.
+    """
+    if row.claimed_at is None or row.channel is None or (every := desk.every(row.channel)) is None:
+        return timedelta(0)
+    return await send_slots.take_moment(session, row.channel, every)
 
 
 async def _turn(desk: Desk, channel: str, every: timedelta, ask: Ask) -> Turn | None:

@@ -17,9 +17,10 @@ from engine.localtime import OutOfRange, local, zone
 from engine.orders import Next
 from engine.policy import Cap, Policy
 from rendering.conditions import compile_condition
-from store import delivery_events, journeys, messages
+from store import journeys
 from store import upcoming as due
 from store.deliveries import Rows
+from store.standing import Past
 
 # By which channels the messages of a step can go.
 ChannelsOf = Callable[[Journey, Step], Mapping[str, tuple[str, ...]]]
@@ -28,34 +29,18 @@ ChannelsOf = Callable[[Journey, Step], Mapping[str, tuple[str, ...]]]
 # a few days more are read, and the gate counts exactly.
 _MARGIN = timedelta(days=4)
 
-# `store.delivery_events` keeps the provider's word for it.
-_CLICKED = "clicked"
 
-
-async def past_messages(
-    session: AsyncSession, occasion: gate.Occasion, rows: Rows, policy: Policy
-) -> tuple[PastMessage, ...]:
-    """What went out before, as far back as caps or the step's condition look."""
+def past_asked(occasion: gate.Occasion, rows: Rows, policy: Policy) -> Past | None:
+    """Which messages to read: as far back as caps or the step's condition look; None if none."""
     when = occasion.step.when
     asks = when is not None and bool(compile_condition(when).step_ids)
     capped_by = _concerned(occasion, policy)
     if not asks and not capped_by:
-        return ()
-    since = _looks_back_to(occasion, capped_by, whole_enrollment=asks)
-    customer_id = rows.customer.id
-    sent = await messages.sent_since(session, customer_id, since)
-    clicked = await delivery_events.messages_with(session, customer_id, _CLICKED) if asks else ()
-    return tuple(
-        PastMessage(
-            enrollment=row.enrollment_id,
-            step=row.step,
-            at=row.decided_at,
-            channel=row.channel or "",
-            topic=row.topic,
-            clicked=row.key in clicked,
-        )
-        for row in sent
-        if rows.message is None or row.key != rows.message.key
+        return None
+    return Past(
+        since=_looks_back_to(occasion, capped_by, whole_enrollment=asks),
+        besides=rows.message.key if rows.message is not None else None,
+        clicks=asks,
     )
 
 

@@ -40,7 +40,7 @@ class Word(Protocol):
 
 @dataclass(frozen=True)
 class Spoken:
-    """A word as the simulator keeps it."""
+    """A word as the gate wants it, and as the simulator keeps it."""
 
     at: datetime
     channel: str | None

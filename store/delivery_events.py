@@ -40,18 +40,3 @@ async def of_address(
         )
     )
     return [(kind, at) for kind, at in found]
-
-
-async def messages_with(session: AsyncSession, customer_id: str, kind: str) -> frozenset[str]:
-    """The keys of the customer's messages of which this is known: those clicked, say.
-
-    What a machine did is not known of anybody.
-    """
-    found = await session.scalars(
-        select(col(DeliveryEvent.message_key)).where(
-            col(DeliveryEvent.customer_id) == customer_id,
-            col(DeliveryEvent.kind) == kind,
-            col(DeliveryEvent.is_machine).is_(False),
-        )
-    )
-    return frozenset(found)

@@ -1,12 +1,12 @@
 """Decisions about steps: claimed at most once, settled at most once.
 
 The claim is the row itself: whoever inserts the message key has it. Lists come without the
-stored bytes, which only `get_by_key` reads. `sent` includes `unknown` wherever it is counted.
+stored bytes, which only `get_by_key` reads.
 """
 
 from datetime import datetime
 
-from sqlalchemy import String, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import String, bindparam, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -192,29 +192,6 @@ async def of_customer(session: AsyncSession, customer_id: str, limit: int = 200)
         .order_by(col(Message.decided_at).desc(), col(Message.id).desc())
         .limit(limit)
         .options(_WITHOUT_BODY)
-    )
-    return list(found)
-
-
-async def sent_since(
-    session: AsyncSession, customer_id: str, since: datetime | None = None
-) -> list[Message]:
-    """What went out to the customer after `since` (exclusive), or ever, oldest first.
-
-    Claims under way and `unknown` count: a cap that looked only at what has finished would
-    let two through at once.
-    """
-    statement = select(Message).where(
-        col(Message.customer_id) == customer_id,
-        or_(
-            col(Message.decision).is_(None),
-            col(Message.decision).in_([Decision.SENT, Decision.UNKNOWN]),
-        ),
-    )
-    if since is not None:
-        statement = statement.where(col(Message.decided_at) > since)
-    found = await session.scalars(
-        statement.order_by(col(Message.decided_at), col(Message.id)).options(_WITHOUT_BODY)
     )
     return list(found)
 

@@ -232,3 +232,4 @@ async def pass_time(db: Database, how_much: timedelta) -> None:
         row.free_at -= how_much
         row.transactional_at -= how_much
         row.marketing_at -= how_much
+        row.handed_at -= how_much

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.rates import PATIENCE, TRANSACTIONAL_PATIENCE, Ask, Lines, Place, Slot, take
+from engine.rates import PATIENCE, TRANSACTIONAL_PATIENCE, Ask, Lines, Place, Slot, moment, take
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -188,3 +188,23 @@ def test_transactional_ones_have_room_behind_the_slots_that_others_wait_for() ->
     full = Lines(NOW + TRANSACTIONAL_PATIENCE + SECOND, NOW, NOW + 60 * SECOND)
     _, turn = take(full, NOW, SECOND, Ask(transactional=True, waited=False, left=DAY))
     assert turn == Place(TRANSACTIONAL_PATIENCE + SECOND)
+
+
+def test_those_who_were_held_up_together_do_not_go_together() -> None:
+    """Slots for 200 seconds, of which the machine does nothing for two."""
+    every = SECOND / 20
+    came = [
+        NOW + max(n * every, 4 * SECOND if n * every > 2 * SECOND else n * every)
+        for n in range(4000)
+    ]
+    gone = [NOW - DAY]
+    for at in came:
+        gone.append(moment(gone[-1], at, every))
+    assert all(after - before >= 0.97 * every for before, after in pairwise(gone))
+    waits = [after - at for after, at in zip(gone[1:], came, strict=True)]
+    assert max(waits) <= 2 * SECOND
+    assert waits[-1] == timedelta(0)  # and it has caught up
+
+
+def test_a_message_that_is_claimed_waits_for_moments_even_if_the_rate_was_lowered() -> None:
+    assert moment(NOW, NOW, 100 * SECOND) == NOW + TRANSACTIONAL_PATIENCE

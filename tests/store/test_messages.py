@@ -96,25 +96,6 @@ async def test_attempts_are_counted_while_claimed_and_no_longer(db: Database) ->
     assert (kept.attempts, kept.last_error) == (2, "503")
 
 
-async def test_caps_count_what_is_under_way_and_what_may_have_been_sent(db: Database) -> None:
-    await _claim(
-        db,
-        a_claim("before", NOON, decision=Decision.SENT),
-        a_claim("at", NOON + HOUR, decision=Decision.SENT),
-        a_claim("sent", NOON + 2 * HOUR, decision=Decision.SENT),
-        a_claim("unknown", NOON + 3 * HOUR, decision=Decision.UNKNOWN),
-        a_claim("refused", NOON + 4 * HOUR, decision=Decision.NOT_SENT, reason=Reason.CAPPED),
-        a_claim("claimed", NOON + 5 * HOUR),
-    )
-    async with db.reading() as session:
-        since = await messages.sent_since(session, "c1", NOON + HOUR)
-        ever = await messages.sent_since(session, "c1")
-        others = await messages.sent_since(session, "c2")
-    assert [row.step for row in since] == ["sent", "unknown", "claimed"]
-    assert [row.step for row in ever] == ["before", "at", "sent", "unknown", "claimed"]
-    assert others == []
-
-
 async def test_a_person_decides_what_is_unknown_and_nothing_else(db: Database) -> None:
     await _claim(db, a_claim())
     async with db.transaction() as session:

@@ -84,8 +84,6 @@ async def test_a_delivery_event_told_twice_is_kept_once(db: Database) -> None:
         assert [each.kind for each in await delivery_events.of_message(session, "k1")] == [
             "clicked"
         ]
-        assert await delivery_events.messages_with(session, "c1", "clicked") == {"k1"}
-        assert await delivery_events.messages_with(session, "c2", "clicked") == frozenset()
 
 
 async def test_the_audit_log_tells_who_did_what_to_whom(db: Database) -> None:

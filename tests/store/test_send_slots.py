@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from engine.rates import Ask, Place, Slot, Turn
 from store.database import Database
-from store.send_slots import take_turn
+from store.send_slots import take_moment, take_turn
 from store.tables import SendSlots
 
 EVERY = timedelta(seconds=10)  # far longer than a test, so that no slot becomes free meanwhile
@@ -59,3 +59,15 @@ async def test_a_turn_that_comes_too_late_leaves_the_row_as_it_is(db: Database) 
     assert await _ask(db, ask=Ask(transactional=False, waited=False, left=EVERY / 2)) is None
     assert isinstance(turn := await _ask(db), Place)
     assert turn.wait <= EVERY
+
+
+async def test_messages_that_were_held_up_are_handed_over_one_after_the_other(
+    db: Database,
+) -> None:
+    second = timedelta(seconds=1)
+    async with db.transaction() as session:
+        waits = [await take_moment(session, "email", second) for _ in range(3)]
+    assert waits[0] == timedelta(0)
+    # Nearly as far apart as slots are.
+    assert 0.5 * second < waits[1] < second
+    assert 1.5 * second < waits[2] < 2 * second

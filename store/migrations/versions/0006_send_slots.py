@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("free_at", UTC_TIME, nullable=False),
         sa.Column("transactional_at", UTC_TIME, nullable=False),
         sa.Column("marketing_at", UTC_TIME, nullable=False),
+        sa.Column("handed_at", UTC_TIME, nullable=False),
         sa.PrimaryKeyConstraint("channel", name="pk_send_slots"),
     )
 
