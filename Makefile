@@ -33,7 +33,7 @@ COMPILE := $(PY) -m uv pip compile --universal --generate-hashes \
 IN_PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo dev test test-long lint format bench lock clean
+.PHONY: help install clients demo dev test test-long test-wide lint format bench lock clean
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,10 +51,13 @@ dev: $(STAMP) ## The whole stack in this terminal, data under .parcours/. Ctrl-C
 	@$(BIN)/parcours dev $(ARGS)
 
 test: lint clients ## Lint, then every test that does not take minutes.
-	$(PY) -m pytest -m "not long" $(IN_PARALLEL) $(ARGS)
+	$(PY) -m pytest -m "not long and not wide" $(IN_PARALLEL) $(ARGS)
 
 test-long: $(STAMP) clients ## The tests that take minutes: kill -9 rounds, wide fuzzing, browsers.
 	$(PY) -m pytest -m long $(ARGS)
+
+test-wide: $(STAMP) ## The same questions asked ten thousand times: most of an hour, before a release.
+	$(PY) -m pytest -m wide $(IN_PARALLEL) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, and the directions in which rooms may import.
 	$(PY) -m ruff check .

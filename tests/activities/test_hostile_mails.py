@@ -154,7 +154,7 @@ def _subject(said: dict[str, str]) -> str:
     return plain(make_header(decode_header(said.get("Subject", ""))))
 
 
-@pytest.mark.parametrize("many", [200, pytest.param(20_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("many", [200, pytest.param(20_000, marks=pytest.mark.wide)])
 async def test_what_the_server_receives_is_what_was_planned(many: int) -> None:
     handler, wrong = Handler(), []
     async with mail_server(handler) as provider:
@@ -186,7 +186,7 @@ async def test_a_mail_that_was_tampered_with_is_found_out() -> None:
     assert "envelope" in differences(mail, (right[0], [*right[1], "evil@x.example"], mail.raw))
 
 
-@pytest.mark.parametrize("many", [50, pytest.param(20_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("many", [50, pytest.param(20_000, marks=pytest.mark.wide)])
 def test_what_apis_are_given_in_fields_says_the_same(many: int) -> None:
     for customer in hostile(many):
         mail = mail_to(customer)

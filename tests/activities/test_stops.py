@@ -247,7 +247,7 @@ async def test_who_has_waited_beyond_the_end_of_their_grace_is_not_woken(db: Dat
 
 AT_ONCE = 16  # deliveries a round, of which some get ahead of the button and some don't
 SIDE_BY_SIDE = 4  # as many at a time, and the button is pressed after one of the first
-MANY = pytest.param(300, id="many", marks=pytest.mark.long)
+MANY = pytest.param(300, id="many", marks=pytest.mark.wide)
 
 
 @dataclass

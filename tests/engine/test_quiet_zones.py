@@ -173,7 +173,7 @@ def test_openings_around_some_changes_are_those_that_looking_finds() -> None:
     assert _violations_are_looked_for(kinds[::5], draws=1) > 2_000
 
 
-@pytest.mark.long
+@pytest.mark.wide
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_openings_around_every_change_of_every_zone_are_those_that_looking_finds(
     part: int,
@@ -278,6 +278,6 @@ def test_a_daily_message_goes_out_once_for_each_local_day_across_some_changes() 
     assert _days_are_looked_at(_kinds_of_changes()[::3]) > 200
 
 
-@pytest.mark.long
+@pytest.mark.wide
 def test_a_daily_message_goes_out_once_for_each_local_day_across_every_change() -> None:
     assert _days_are_looked_at(_all_changes()) > 10_000

@@ -51,7 +51,7 @@ CARTS = journey(key="cart", steps=[{"send": "tip", "at": "start + 1 day"}])
 CAPPED = [{"max": MOST, "per": "1 day"}, {"max": MOST + 1, "per": "calendar week"}]
 ROUNDS = [
     pytest.param(2, id="2-rounds"),
-    pytest.param(200, id="200-rounds", marks=pytest.mark.long),
+    pytest.param(200, id="200-rounds", marks=pytest.mark.wide),
 ]
 
 

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 from tests.races.rated import BRIEF, LATENESS, Rush, Sent, most_within, rush
-
-__all__ = ["postgres_server"]  # a fixture
 
 RATE = 20.0
 
@@ -111,8 +109,6 @@ async def test_two_thousand_messages_due_at_once_go_out_at_the_rate(
         assert first >= 0.75 * 480
         assert others <= _AHEAD
         assert asked <= 3
-        # On a busy machine it is the machine that holds them up, not the rate.
-        assert times[-1] - times[0] <= 2 * len(sent) / RATE
 
 
 def test_a_burst_would_be_noticed() -> None:

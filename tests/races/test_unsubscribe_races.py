@@ -168,7 +168,7 @@ async def _turns() -> None:
         await asyncio.sleep(0)  # a turn of the loop, not a time
 
 
-@pytest.mark.parametrize("races", [20, pytest.param(1_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("races", [20, pytest.param(1_000, marks=pytest.mark.wide)])
 @pytest.mark.usefixtures("told")
 async def test_nothing_is_claimed_after_an_unsubscribe_was_answered(
     db: Database, races: int

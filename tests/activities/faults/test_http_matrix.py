@@ -66,7 +66,7 @@ async def line_to(adapter: Adapter) -> AsyncIterator[Line]:
 
 
 @by_adapter
-@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.wide)])
 async def test_every_fault_has_the_outcome_that_the_page_says(adapter: Adapter, every: int) -> None:
     page, wrong, seen = outcomes("Answers")[adapter.name], [], Counter[str]()
     async with line_to(adapter) as line:

@@ -90,7 +90,7 @@ async def test_nobody_is_lost_and_nobody_gets_two(
     await judge(store, name, every=False, transactional=transactional, lasts=lasts)
 
 
-@pytest.mark.long
+@pytest.mark.wide
 @pytest.mark.parametrize("lasts", [False, True], ids=["once", "lasting"])
 @pytest.mark.parametrize("transactional", [False, True], ids=["marketing", "transactional"])
 @pytest.mark.parametrize("name", CARRIERS)
