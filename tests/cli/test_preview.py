@@ -106,7 +106,7 @@ def test_the_offer_is_that_of_the_step_and_the_event_comes_from_its_file(
     [
         ("trial-onboarding/cupon", "did you mean `trial-onboarding/coupon`?"),
         ("coupon", "did you mean `trial-onboarding/coupon`?"),
-        ("nothing", "the messages are `trial-onboarding/coupon`, `trial-onboarding/demo`"),
+        ("nothing", "the messages are `confirm-subscription/confirm`, `trial-onboarding/coupon`"),
     ],
 )
 def test_a_message_that_is_not_there_gets_a_hint(
