@@ -155,7 +155,7 @@ key: cart
 topic: onboarding
 steps:
   - send: tip
-    at: start + 10 minutes
+    at: start + 3 minutes
     grace: 1 hour
 """
 SPEED = 60.0  # a minute of the journey in a second
