@@ -182,7 +182,11 @@ async def test_a_time_for_all_and_a_named_column(url: str, file: Path) -> None:
     ("options", "journey", "told"),
     [
         ((), "trial-onboarding", "add `--yes`"),
-        (("--yes",), "trail", "there is no journey `trail`; published: `trial-onboarding`"),
+        (
+            ("--yes",),
+            "trail",
+            "there is no journey `trail`; published: `confirm-subscription`, `trial-onboarding`",
+        ),
         (("--yes", "--start-at", "since"), "trial-onboarding", "no column `since`"),
         (("--yes", "--list", "-"), "trial-onboarding", "it is read twice"),
         (("--yes", "--list", "nothing.csv"), "trial-onboarding", "can't be read"),

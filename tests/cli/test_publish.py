@@ -87,11 +87,15 @@ def test_a_journey_whose_folder_is_gone_stays_until_it_is_archived(url: str, fol
         "still begin: `parcours archive second-trial` ends that"
     )
     assert told in ran.out
-    assert asyncio.run(journeys_published(url)) == {"trial-onboarding", "second-trial"}
+    assert asyncio.run(journeys_published(url)) == {
+        "confirm-subscription",
+        "trial-onboarding",
+        "second-trial",
+    }
     assert parcours_here("archive", "second-trial", PARCOURS_DATABASE_URL=url).code == 0
     ran = parcours_here("publish", folder, PARCOURS_DATABASE_URL=url)
     assert "second-trial: gone; it was archived, and nobody is inside any more" in ran.out
-    assert asyncio.run(journeys_published(url)) == {"trial-onboarding"}
+    assert asyncio.run(journeys_published(url)) == {"confirm-subscription", "trial-onboarding"}
 
 
 def test_an_archived_journey_in_the_folder_stays_archived_and_that_is_said(
