@@ -93,7 +93,9 @@ async def _times(client: Client, workflow_id: str, now: datetime) -> list[dateti
 
 async def _is_backing_off(client: Client, workflow_id: str) -> bool:
     described = await client.get_workflow_handle(workflow_id).describe()
-    return all(each.attempt > 1 for each in described.raw_description.pending_activities)
+    pending = described.raw_description.pending_activities
+    # None at all is news since the history was read: an answer that is about to be acted upon.
+    return bool(pending) and all(each.attempt > 1 for each in pending)
 
 
 async def _events(client: Client, workflow_id: str) -> Sequence[HistoryEvent]:
