@@ -87,7 +87,9 @@ async def _times(client: Client, workflow_id: str, now: datetime) -> list[dateti
     due = [step.at for step in stands.steps if step.state is StepState.DUE]
     times = [at for at in (*due, stands.ends_at) if at is not None]
     if any(step.state is StepState.SENDING for step in stands.steps):
-        times.append(now + _LOOK_AGAIN)
+        # Else its timer fired since it was looked at: it is about to answer.
+        is_in_trouble = await _is_backing_off(client, workflow_id)
+        times.append(now + _LOOK_AGAIN if is_in_trouble else now)
     return times
 
 
