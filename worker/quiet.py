@@ -87,13 +87,17 @@ async def _times(client: Client, workflow_id: str, now: datetime) -> list[dateti
     due = [step.at for step in stands.steps if step.state is StepState.DUE]
     times = [at for at in (*due, stands.ends_at) if at is not None]
     if any(step.state is StepState.SENDING for step in stands.steps):
-        times.append(now + _LOOK_AGAIN)
+        # Else its timer fired since it was looked at: it is about to answer.
+        is_in_trouble = await _is_backing_off(client, workflow_id)
+        times.append(now + _LOOK_AGAIN if is_in_trouble else now)
     return times
 
 
 async def _is_backing_off(client: Client, workflow_id: str) -> bool:
     described = await client.get_workflow_handle(workflow_id).describe()
-    return all(each.attempt > 1 for each in described.raw_description.pending_activities)
+    pending = described.raw_description.pending_activities
+    # None at all is news since the history was read: an answer that is about to be acted upon.
+    return bool(pending) and all(each.attempt > 1 for each in pending)
 
 
 async def _events(client: Client, workflow_id: str) -> Sequence[HistoryEvent]:

@@ -56,7 +56,7 @@ def test_a_step_is_stopped_listed_and_started(url: str) -> None:
         (("journey",), "write `everything`, `marketing`"),
         (
             ("journey", "trial"),
-            "there never was a journey `trial`; there is `confirm-subscription`, `trial-onboarding`",
+            "there never was a journey `trial`; there is `confirm-subscription`, `trial",
         ),
         (("step", "trial-onboarding", "tipp"), "has no step `tipp`; it has `thanks`"),
         (("channel", "mail"), "there is no channel `mail`; there are `email`"),
