@@ -72,31 +72,17 @@ async def suppressed_among(
     return frozenset(pair for pair, normal in given.items() if normal in suppressed)
 
 
-async def lift(session: AsyncSession, channel: str, address: str) -> bool:
-    """Allow an address again; False if it was not suppressed."""
-    lifted = await session.scalar(
-        delete(Suppression)
-        .where(
-            col(Suppression.channel) == channel,
-            col(Suppression.address) == normal_address(address),
-        )
-        .returning(col(Suppression.id))
+async def lift(
+    session: AsyncSession, channel: str, address: str, *, source: str | None = None
+) -> bool:
+    """Allow an address again; False if it was not suppressed, or not by this source."""
+    statement = delete(Suppression).where(
+        col(Suppression.channel) == channel,
+        col(Suppression.address) == normal_address(address),
     )
-    return lifted is not None
-
-
-async def lift_of(session: AsyncSession, channel: str, address: str, *, source: str) -> bool:
-    """Allow an address again that this source had suppressed; False if it had not."""
-    lifted = await session.scalar(
-        delete(Suppression)
-        .where(
-            col(Suppression.channel) == channel,
-            col(Suppression.address) == normal_address(address),
-            col(Suppression.source) == source,
-        )
-        .returning(col(Suppression.id))
-    )
-    return lifted is not None
+    if source is not None:
+        statement = statement.where(col(Suppression.source) == source)
+    return await session.scalar(statement.returning(col(Suppression.id))) is not None
 
 
 async def newest(session: AsyncSession, limit: int = 100) -> list[Suppression]:

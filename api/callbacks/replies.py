@@ -83,7 +83,7 @@ async def _start(
     who: list[str],
     policy: Policy | None,
 ) -> int:
-    if not await suppressions.lift_of(session, CHANNEL, message.sender, source=SOURCE):
+    if not await suppressions.lift(session, CHANNEL, message.sender, source=SOURCE):
         return 0  # they had not stopped: there is nothing to undo
     back: list[Call] = []
     for each in who:

@@ -214,7 +214,7 @@ async def _address(
     if address is None:
         return
     if report.kind is ReportKind.RESUBSCRIBED:
-        await suppressions.lift_of(session, report.channel, address, source=report.provider)
+        await suppressions.lift(session, report.channel, address, source=report.provider)
     elif report.kind in _SUPPRESSES or (
         report.kind is ReportKind.SOFT_BOUNCED and await _is_given_up(session, report, address)
     ):
