@@ -103,7 +103,7 @@ def free_at(
     )
     latest = mine.at
     for cap in caps:
-        if not may_concern(cap, mine.topic, mine.channels):
+        if not _may_be_full(cap, mine, sent, len(first)):
             continue
         ends = _ends(cap, mine.at, tz, sent)
         room = cap.max - len(ends)
@@ -124,7 +124,7 @@ def is_near(
     return any(
         0 < cap.max - len(_ends(cap, mine.at, tz, sent)) <= rivals
         for cap in caps
-        if may_concern(cap, mine.topic, mine.channels)
+        if _may_be_full(cap, mine, sent, rivals)
     )
 
 
@@ -136,6 +136,11 @@ def counts_since(caps: Iterable[Cap], at: datetime, tz: ZoneInfo) -> datetime:
 def may_concern(cap: Cap, topic: str, channels: Sequence[str]) -> bool:
     """Whether the cap holds back a message of this topic, by one of these channels."""
     return cap.topic in (None, topic) and (cap.channel is None or cap.channel in channels)
+
+
+def _may_be_full(cap: Cap, mine: Upcoming, sent: Sequence[PastMessage], rivals: int) -> bool:
+    """Whether it is worth the calendar to count: not where all of them together are too few."""
+    return len(sent) + rivals >= cap.max and may_concern(cap, mine.topic, mine.channels)
 
 
 def _ends(cap: Cap, at: datetime, tz: ZoneInfo, sent: Iterable[PastMessage]) -> list[datetime]:
