@@ -25,7 +25,7 @@ from engine.machines import is_machine
 from engine.purposes import may_track_clicks, may_track_opens
 from rendering.links import BadLinkError
 from store import consents, journeys, messages
-from store.away import AWAY_ERRORS
+from store.away import AWAY_ERRORS, is_away
 from store.tables import Message
 
 router = APIRouter(tags=["Links in messages"])
@@ -117,7 +117,11 @@ async def _keep(
     except MessageNotYetKnownError:
         pass  # its customer was erased while the link was followed
     except _NOT_NOW as error:
-        _log.warning("a reader was sent on, and it is not kept", error=type(error).__name__)
+        why = "a reader was sent on, and it is not kept"
+        if isinstance(error, TimeoutError) or is_away(error):
+            _log.warning(why, error=type(error).__name__)
+        else:  # a statement of ours that is wrong, which is no reason to keep a reader either
+            _log.exception(why)
 
 
 def _which(url: str | None, now: datetime) -> str:

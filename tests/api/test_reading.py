@@ -5,7 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
+from api.routes import reading
 from api.services import Services
 from engine.calls import ChangeConsent
 from engine.delivery_status import DeliveryStatus
@@ -221,6 +225,22 @@ async def test_a_reader_is_sent_on_though_the_store_is_away(
 
     monkeypatch.setattr(Database, "reading", away)
     assert (await click(anyone)).status_code == 302
+
+
+async def test_a_reader_is_sent_on_and_a_statement_that_is_wrong_is_told_whole(
+    anyone: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await message(services)
+
+    async def wrong(session: AsyncSession, key: str) -> None:
+        await session.execute(text("SELECT nothing FROM nowhere"))
+
+    monkeypatch.setattr(messages, "get_by_key", wrong)
+    # SQLite tells a statement that is wrong as an outage; PostgreSQL's own code is told apart.
+    monkeypatch.setattr(reading, "is_away", lambda error: False)
+    with capture_logs() as told:
+        assert (await click(anyone)).status_code == 302
+    assert [(line["log_level"], line.get("exc_info")) for line in told] == [("error", True)]
 
 
 async def test_a_link_of_a_message_that_is_gone_still_leads_on(
