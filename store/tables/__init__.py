@@ -16,7 +16,7 @@ Rules for whoever edits a table next:
    are only ever inserted, until their customer is erased.
 7. Whatever belongs to a customer points at `customers`; who writes it has locked that row.
    What the outside world keeps (`mailbox`) and what outlives everything (`audit_log`) does not.
-8. Personal data lives in `customers` (id, traits), `events`, `refused_calls`,
+8. Personal data lives in `customers` (id, traits), `events`, `computed` (state), `refused_calls`,
    `consents.wording`, `enrollments` (start_properties), `messages` and `suppressions`, and in
    the mailbox, which imitates the world outside. A new column with some joins the list of
    what erasing a customer clears (`store/erasing.py`), and so does one that holds an id.
@@ -24,8 +24,10 @@ Rules for whoever edits a table next:
 
 from engine.consent import ConsentState
 from store.tables.access import ApiKey, AuditEntry, ConsoleUser
+from store.tables.broadcasts import Broadcast, BroadcastKind, BroadcastState
 from store.tables.channels import SendSlots
 from store.tables.columns import Table
+from store.tables.computed import Computed, HourOfClicks
 from store.tables.customers import (
     Company,
     Consent,
@@ -52,7 +54,11 @@ __all__ = [
     "Archive",
     "ArchivedInside",
     "AuditEntry",
+    "Broadcast",
+    "BroadcastKind",
+    "BroadcastState",
     "Company",
+    "Computed",
     "Consent",
     "ConsentState",
     "ConsoleUser",
@@ -65,6 +71,7 @@ __all__ = [
     "Event",
     "EventKind",
     "EventStats",
+    "HourOfClicks",
     "JourneyVersion",
     "MailboxMail",
     "Message",

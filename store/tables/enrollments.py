@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy import ForeignKeyConstraint, Index, text
 from sqlmodel import Field
 
 from engine.reasons import Ending, Reason
@@ -22,12 +22,18 @@ class EnrollmentState(StrEnum):
     CANCELLED = Ending.CANCELLED.value
 
 
+_OF_A_BROADCAST = text("broadcast_id IS NOT NULL AND state = 'open'")
+
+
 class Enrollment(Table, table=True):
     """`id` is the workflow id. Once the state is not `open`, nothing more is claimed for it.
 
     `input` is what the dispatcher starts the workflow with. `next_step` and `next_at` are
     what comes next as the store last heard it: for people to read, and for lighter messages,
     which leave it room (`engine.caps`). Nothing is sent by them.
+
+    `broadcast_id` names the broadcast that sends one message alone to many: such an
+    enrollment has no workflow, and the broadcast goes by `next_at`.
     """
 
     __tablename__ = "enrollments"
@@ -38,6 +44,13 @@ class Enrollment(Table, table=True):
         Index(None, "customer_id", "journey"),
         Index(None, "journey", "state"),
         Index(None, "entered_at"),
+        Index(
+            "ix_enrollments_broadcast",
+            "broadcast_id",
+            "next_at",
+            sqlite_where=_OF_A_BROADCAST,
+            postgresql_where=_OF_A_BROADCAST,
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -61,6 +74,7 @@ class Enrollment(Table, table=True):
     converted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
     conversion_value: Decimal | None = Field(default=None, sa_type=EXACT)
     holdout: bool = False
+    broadcast_id: str | None = None
     input: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_AS_WRITTEN)
 
     @property

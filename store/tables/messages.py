@@ -109,7 +109,7 @@ class DeliveryEvent(Table, table=True):
 
 
 class Offer(Table, table=True):
-    """A coupon made for one customer by one message: `percent` off, or `amount`.
+    """A coupon made for one customer by one message: `percent` off, or `amount`, or free shipping.
 
     `made_by` names the webhook of the shop that made the code; None: we did.
     """
@@ -125,6 +125,7 @@ class Offer(Table, table=True):
     step: str
     percent: Decimal | None = Field(default=None, sa_type=EXACT)
     amount: Decimal | None = Field(default=None, sa_type=EXACT)
+    free_shipping: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     currency: str | None = None  # of `amount`, ISO 4217
     made_by: str | None = None
     valid_until_at: datetime = Field(sa_type=UTC_TIME)  # journey time
