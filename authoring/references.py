@@ -15,7 +15,7 @@ from authoring.sentences import did_you_mean
 from authoring.source import Loc, Source
 from engine.definition import EventMatch, Step
 from engine.events import BUILT_IN_EVENTS, is_built_in, is_reserved
-from rendering.conditions import compile_condition
+from rendering.conditions import Kind, compile_condition
 from rendering.errors import ConditionSyntaxError, SenderSyntaxError
 from rendering.senders import compile_sender
 
@@ -159,7 +159,7 @@ def _check_events(matches: Iterable[EventMatch], raw: Any, loc: Loc, source: Sou
         at = [*loc, index] if isinstance(raw, list) else [*loc]
         _check_event_name(match.event, [*at, "event"], source)
         if match.where is not None:
-            _check_condition(match.where, [*at, "where"], source, None, history=False)
+            _check_condition(match.where, [*at, "where"], source, None, Kind.WHERE)
 
 
 def _check_event_name(name: str, loc: Loc, source: Source) -> None:
@@ -176,11 +176,10 @@ def _check_condition(
     loc: Loc,
     source: Source,
     step_ids: tuple[str, ...] | None,
-    *,
-    history: bool = True,
+    kind: Kind = Kind.WHEN,
 ) -> None:
     try:
-        condition = compile_condition(text, allow_history=history)
+        condition = compile_condition(text, kind)
     except ConditionSyntaxError as error:
         compares = _LONE_EQUALS.search(text) is not None and "`==`" not in str(error)
         hint = "; to compare, write `==`" if compares else ""

@@ -15,6 +15,7 @@ from authoring.policy_file import CHANNELS
 from authoring.scenario_lines import _Get, _Happening
 from authoring.scenarios import _Story
 from authoring.sentences import keys_of
+from engine.computable import Segment
 from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Step, Variant
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
@@ -86,6 +87,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Cap keys": Cap,
     "Quiet hours": QuietHours,
     "Webhook keys": Webhook,
+    "Segments": Segment,
     "Scenario keys": _Story,
 }
 
