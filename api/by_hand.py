@@ -14,7 +14,7 @@ from api.errors import (
 from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
-from engine.entering import enroll, next_ordinal
+from engine.entering import enroll, may_enter_by_hand, next_ordinal
 from engine.matching import key_of
 
 
@@ -34,9 +34,8 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
         raise JourneyArchivedError(journey.journey)
     key = _key(journey, call)
     mine = [e for e in person.enrolled if e.journey.journey == call.journey and e.key == key]
-    is_open = any(each.ending is None for each in mine)
-    has_been = any(not each.is_void for each in mine)
-    if has_been and (journey.reenter == "never" or is_open):
+    if not may_enter_by_hand(journey, mine):
+        is_open = any(each.ending is None for each in mine)
         was = "is in" if is_open else "has been in"
         advice = (
             "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"

@@ -236,7 +236,7 @@ class Journey(_Frozen):
     starts_on: Events = ()
     fresh: DurationText = parse_duration("1 day")
     key: str | None = Field(default=None, min_length=1)
-    reenter: Literal["never", "after_exit", "restart"] = "never"
+    reenter: Literal["never", "after_exit", "restart", "always"] = "never"
     ends_on: Ends = ()
     ends_at: TimeText | None = None
     goal: Goals = ()

@@ -55,6 +55,16 @@ def next_ordinal(mine: Iterable[Enrolled], customer: Profile) -> int:
     return max((each.ordinal for each in mine), default=customer.ordinals_after) + 1
 
 
+def may_enter_by_hand(journey: Journey, mine: Iterable[Enrolled]) -> bool:
+    """Whether a person may enroll a customer who has `mine`, those with its journey and key."""
+    if journey.reenter == "always":
+        return True
+    been = [each for each in mine if not each.is_void]
+    return not been or (
+        journey.reenter != "never" and all(each.ending is not None for each in been)
+    )
+
+
 def route_start(
     journey: Journey,
     track: Track,
@@ -112,6 +122,8 @@ def _beside(
     """The new enrollment, given those there are with its journey and key."""
     journey = begun.journey
     refused: list[Effect] = [Refuse(journey.journey, NotEnrolled.ALREADY_ENROLLED)]
+    if journey.reenter == "always":
+        return refused if any(track.message_id == e.start_event_id for e in mine) else [begun]
     mine = [e for e in mine if not e.is_void]
     still_open = [e for e in mine if e.ending is None and e.id not in ended]
     # One that comes late, from the time of an enrollment since ended, was part of that.

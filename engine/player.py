@@ -23,7 +23,7 @@ from engine.calls import (
 )
 from engine.consent import understood
 from engine.effects import Enrolled
-from engine.entering import enroll, next_ordinal
+from engine.entering import enroll, may_enter_by_hand, next_ordinal
 from engine.events import BuiltInEvent
 from engine.keys import is_anonymous
 from engine.lines import Line
@@ -179,9 +179,9 @@ class Player:
         mine = [
             e for e in person.enrolled() if e.journey.journey == journey.journey and e.key == key
         ]
-        if (mine and (journey.reenter == "never" or any(e.ending is None for e in mine))) or (
-            journey.key is not None and key is None
-        ):
+        if any(each.start_event_id == call.message_id for each in person.enrolled()):
+            return
+        if not may_enter_by_hand(journey, mine) or (journey.key is not None and key is None):
             return
         profile = person.world.profile()
         effect = enroll(

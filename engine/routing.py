@@ -83,7 +83,10 @@ def route_identify(
 
 
 def close_twins(cause: SegmentCall, by: str, enrollments: Iterable[Enrolled]) -> list[Tell]:
-    """Two customers are one: of enrollments that one customer could not have, the older stays."""
+    """Two customers are one: of enrollments that one customer could not have, the older stays.
+
+    Under `reenter: always` one customer could have them all.
+    """
     kept: list[Enrolled] = []
     effects: list[Tell] = []
     for enrolled in sorted(enrollments, key=lambda e: (e.start_at, e.id)):
@@ -119,6 +122,8 @@ def zone_of(traits: Mapping[str, Any], context_zone: str | None, default: str) -
 
 def _excludes(older: Enrolled, younger: Enrolled) -> bool:
     """Whether a customer who had the older one could not have entered the younger."""
+    if younger.journey.reenter == "always":
+        return False
     if younger.journey.reenter == "never" or older.ending is None:
         return True
     return older.ended_at is not None and younger.start_at < older.ended_at

@@ -47,6 +47,8 @@ JOURNEYS = (
     journey("again", reenter="after_exit"),
     journey("anew", reenter="restart"),
     journey("kept", key="cart", reenter="after_exit"),
+    journey("each", reenter="always"),
+    journey("each-cart", key="cart", reenter="always"),
     journey("colleagues", ends_on={"event": "left", "of": "company"}),
     journey("dated", steps=[{"send": "late", "at": "customer.company.ends - 1 day"}]),
     journey("choosy", starts_on={"event": "began", "where": "event.cart == 'c1'"}),

@@ -254,6 +254,23 @@ async def test_a_restart_closes_the_first_before_it_opens_the_second(services: S
     ]
 
 
+async def test_under_always_every_order_is_an_enrollment_and_none_of_them_twice(
+    services: Services,
+) -> None:
+    await publish(services.database, trial(starts_on="ordered", reenter="always"))
+    orders = [track("ordered", A_DAY + hour * HOUR, message_id=f"o{hour}") for hour in (2, 0, 1)]
+    for order in (*orders, orders[0]):
+        await take(services, order)
+    for _ in range(2):
+        await take(services, by_hand("trial"))
+    found = [await enrollment(services.database, f"trial:c1{n}") for n in ("", ":~2", ":~3", ":~4")]
+    assert [(row.start_event_id, row.ending) for row in found] == [
+        ("o2", None), ("o0", None), ("o1", None), ("hand", None),
+    ]  # fmt: skip
+    kinds = [row.kind for row in await outbox(services.database)]
+    assert kinds == [OutboxKind.START] * 4
+
+
 async def test_the_first_call_of_a_customer_creates_them_once(services: Services) -> None:
     await publish(services.database, trial(starts_on="customer.created"))
     first = await take(services, identify(plan="trial"), track("app_opened", A_DAY + HOUR))

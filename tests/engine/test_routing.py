@@ -10,7 +10,7 @@ from engine.calls import Identify, Track
 from engine.definition import Journey
 from engine.effects import Convert, Effect, Enroll, Enrolled, NotEnrolled, Profile, Refuse, Tell
 from engine.reasons import Ending
-from engine.routing import route_identify, route_track, zone_of
+from engine.routing import close_twins, route_identify, route_track, zone_of
 from tests.engine.enrolled import DAY, HOUR, START, journey
 
 STEP = {"id": "tip", "at": "start"}
@@ -137,6 +137,50 @@ def test_restart_closes_the_open_one_first() -> None:
     assert _endings([told]) == [Ending.EXITED]
     assert isinstance(begun, Enroll)
     assert begun.ordinal == 2
+
+
+@pytest.mark.parametrize("at", [START - HOUR, START, START + DAY])
+@pytest.mark.parametrize("ended_at", [None, START + 2 * DAY])
+def test_under_always_every_start_event_enrolls_whatever_there_is(
+    at: datetime, ended_at: datetime | None
+) -> None:
+    made = _journey(reenter="always")
+    there = _enrolled(made) if ended_at is None else _ended(Ending.EXITED, ended_at, made)
+    [begun] = _route("began", there, published=made, at=at, received_at=max(at, START))
+    assert isinstance(begun, Enroll)
+    assert (begun.ordinal, begun.start.at) == (2, at)
+
+
+def test_under_always_the_same_event_never_enrolls_twice() -> None:
+    made = _journey(reenter="always")
+    effects = _route("began", _enrolled(made), published=made, message_id="m0")
+    assert effects == [Refuse("trial", NotEnrolled.ALREADY_ENROLLED)]
+
+
+def test_under_always_with_a_key_each_key_counts_its_own() -> None:
+    made = _journey(reenter="always", key="cart")
+    there = [
+        _enrolled(made, id="trial:ana:1", key="1"),
+        _enrolled(made, id="trial:ana:1:~2", key="1", ordinal=2, start_event_id="m9"),
+    ]
+    [first] = _route("began", *there, published=made, cart="2")
+    [third] = _route("began", *there, published=made, cart="1")
+    assert isinstance(first, Enroll)
+    assert isinstance(third, Enroll)
+    assert (first.ordinal, third.ordinal) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("reenter", "closed"), [("never", 1), ("after_exit", 1), ("restart", 1), ("always", 0)]
+)
+def test_two_customers_who_are_one_keep_what_one_could_have(reenter: str, closed: int) -> None:
+    made = _journey(reenter=reenter)
+    both = [
+        _enrolled(made),
+        _enrolled(made, id="trial:ann", start_at=START + HOUR, start_event_id="m9"),
+    ]
+    cause = Identify(customer_id="ana", at=START + DAY, message_id="m1", traits={})
+    assert len(close_twins(cause, "customer.merged", both)) == closed
 
 
 def test_the_enrolling_event_never_restarts_what_it_opened() -> None:

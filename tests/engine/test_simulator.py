@@ -292,6 +292,24 @@ def test_restart_begins_again_and_says_so() -> None:
     ]  # fmt: skip
 
 
+def test_every_order_is_an_enrollment_of_its_own_under_always() -> None:
+    app = App()
+    app.identify(START, email="ana@example.com")
+    for hour in (0, 2, 5):
+        app.track("ordered", START + hour * HOUR)
+    app.calls.append(app.calls[-1])  # the same message once more
+    app.by_hand(START + 6 * HOUR, START + 6 * HOUR, "order")
+    made = journey(
+        {"send": "receipt", "at": "start"},
+        {"send": "review", "at": "start + 1 day"},
+        journey="order", starts_on="ordered", reenter="always",
+    )  # fmt: skip
+    told = _told(simulate(_stage(made), app.calls))
+    assert [at for step, _, at in told if step == "review"] == [
+        START + DAY + hour * HOUR for hour in (0, 2, 5, 6)
+    ]
+
+
 @pytest.mark.long
 def test_a_thousand_customers_through_thirty_days_take_less_than_two_seconds() -> None:
     app = App()
