@@ -33,11 +33,11 @@ async def as_of(session: AsyncSession, rows: Rows, step: Step, at: datetime) -> 
     if by.is_empty:
         return Seen(rows)
     customer = rows.customer
-    state = await computed.state_of(session, by, customer.id, rows.computed)
+    state = await computed.state_of(session, by, evaluate, customer.id, rows.computed)
     tz = zone(zone_of(customer.traits, customer.context_timezone, policy.timezone)[0])
     assert tz is not None  # a customer's zone exists
     asks = step.when is not None and bool(compile_condition(step.when).segments)
     return Seen(
-        rows=replace(rows, traits={**rows.traits, **by.values(state, at, tz)}),
+        rows=replace(rows, traits=by.known(rows.traits, state, at, tz)),
         segments=by.inside(state, rows.traits, at, tz, evaluate) if asks else frozenset(),
     )

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.computed import Computations
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -130,8 +129,10 @@ async def _accept(
 ) -> Accepted:
     """One try. Raises NotReachedError."""
     published = await journeys.newest_publication(session)
-    by = computations_of(published.policy) if published is not None else Computations.none()
-    watched = replace(await journeys.watched_by_all(session, published), computed=by.events)
+    by = computations_of(published.policy) if published is not None else None
+    watched = await journeys.watched_by_all(session, published)
+    if by is not None:
+        watched = replace(watched, computed=by.events)
     locked = await lock(session, reach, watched, services.wall())
     await locked.load(session, concerned_by(calls, locked, watched))
     erased = await recognise(session, calls, locked)
@@ -144,6 +145,7 @@ async def _accept(
         inside,
         received_at,
         by,
+        services.evaluate,
         locked.companies.values(),
     )
     carrier = Carrier(session, services, published, watched, locked, known, received_at)

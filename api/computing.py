@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engine.computed import Computations, State
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.calls import Track
+from engine.computed import Computations, State
 from engine.matching import Evaluate, past
 from store import computed, events
 from store.tables import Computed
@@ -42,30 +42,31 @@ class Computing:
         """The time as of which something that happened at `moment` is looked at now."""
         return moment if self.computed_at is None else max(moment, self.computed_at)
 
-    def happened(self, track: Track) -> bool:
+    def happened(self, track: Track, evaluate: Evaluate) -> bool:
         """Take in an event; whether it changes anything that is computed."""
-        if track.event not in self.by.events:
+        state = self.by.fold(self.state, past(track), evaluate)
+        if state is self.state:
             return False
-        self.state = self.by.fold(self.state, past(track))
+        self.state = state
         self.is_stale = self.is_changed = True
         return True
 
-    def traits(self, at: datetime, tz: ZoneInfo) -> Mapping[str, Any]:
-        """The computed traits as of `at`."""
-        return self.by.values(self.state, at, tz)
+    def known(self, own: Mapping[str, Any], at: datetime, tz: ZoneInfo) -> dict[str, Any]:
+        """The customer's own traits, and those that are computed as of `at`."""
+        return self.by.known(own, self.state, at, tz)
 
     def look(
-        self, traits: Mapping[str, Any], at: datetime, tz: ZoneInfo, evaluate: Evaluate
+        self, own: Mapping[str, Any], at: datetime, tz: ZoneInfo, evaluate: Evaluate
     ) -> tuple[frozenset[str], frozenset[str]]:
         """Find the segments anew, as of `at`; those that were left, and those entered.
 
-        `traits` are the customer's without what is computed.
+        `own` are the customer's traits without what is computed.
         """
-        inside = self.by.inside(self.state, traits, at, tz, evaluate)
+        inside = self.by.inside(self.state, own, at, tz, evaluate)
         before = inside if self.inside is None else self.inside
         self.inside, self.computed_at = inside, at
         self.is_stale, self.is_changed = False, True
-        self.changes_at = self.by.next_change(self.state, traits, at, tz, evaluate)
+        self.changes_at = self.by.next_change(self.state, own, at, tz, evaluate)
         return before - inside, inside - before
 
     @property
@@ -88,12 +89,13 @@ class Computing:
 
 async def computing(
     session: AsyncSession,
-    by: Computations,
+    by: Computations | None,
+    evaluate: Evaluate,
     known: Collection[str],
     new: Collection[str],
 ) -> dict[str, Computing]:
     """What is computed of these customers, of whom those `new` have never done anything."""
-    if by.is_empty:
+    if by is None or by.is_empty:
         return {}
     rows = await computed.of_customers(session, known)
     found = {each: Computing(by, {}, frozenset()) for each in new}
@@ -104,14 +106,18 @@ async def computing(
             )
     left = [each for each in known if each not in found]
     for customer_id, theirs in (await events.of_customers(session, left, by.events)).items():
-        found[customer_id] = Computing(by, computed.folded(by, theirs), None)
+        found[customer_id] = Computing(by, computed.folded(by, theirs, evaluate), None)
     return found
 
 
 async def recomputed(
-    session: AsyncSession, by: Computations, customer_id: str, inside: frozenset[str]
+    session: AsyncSession,
+    by: Computations,
+    evaluate: Evaluate,
+    customer_id: str,
+    inside: frozenset[str],
 ) -> Computing:
     """Everything from the customer's events, who was inside these segments so far."""
     theirs = await events.of_customers(session, [customer_id], by.events)
-    state = computed.folded(by, theirs[customer_id])
+    state = computed.folded(by, theirs[customer_id], evaluate)
     return Computing(by, state, inside, is_stale=True, is_changed=True)

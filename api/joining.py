@@ -62,7 +62,11 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     if person.computing is not None:
         inside = person.computing.inside or frozenset()
         person.computing = await recomputed(
-            carrier.session, person.computing.by, person.row.id, inside
+            carrier.session,
+            person.computing.by,
+            carrier.services.evaluate,
+            person.row.id,
+            inside,
         )
     after = person.profile()
     await carrier.carry_out(person, cause, route_identify(cause, before, after, mine))

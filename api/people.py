@@ -9,14 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from engine.computed import Computations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.computing import Computing, computing
 from engine.company import known_traits
+from engine.computed import Computations
 from engine.effects import Enrolled, Profile
 from engine.keys import is_anonymous
 from engine.localtime import zone
+from engine.matching import Evaluate
 from engine.reasons import Ending
 from engine.routing import zone_of
 from store import companies, enrollments, journeys
@@ -58,7 +59,7 @@ class Person:
             return own
         tz = zone(self.zone)
         assert tz is not None  # a customer's zone exists
-        return {**own, **self.computing.traits(self.at, tz)}
+        return self.computing.known(own, self.at, tz)
 
     @property
     def own_traits(self) -> dict[str, Any]:
@@ -106,7 +107,8 @@ async def people(
     published: Published | None,
     inside: Collection[str],
     at: datetime,
-    by: Computations,
+    by: Computations | None,
+    evaluate: Evaluate,
     locked_companies: Iterable[Company] = (),
 ) -> dict[str, Person]:
     """The locked customers by id, in order of id, as they are at `at`.
@@ -124,6 +126,7 @@ async def people(
     computed = await computing(
         session,
         by,
+        evaluate,
         [row.id for row in persons if row.first_seen_at is not None],
         [row.id for row in persons if row.first_seen_at is None],
     )

@@ -103,7 +103,7 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
     )
     person.row.updated_at = carrier.services.wall()
     _flag(carrier, person, call)
-    if _moves_anchors(person, call, before.zone):
+    if _moves_anchors(carrier, person, call, before.zone):
         effects = route_identify(call, before, person.profile(), person.enrolled)
         await carrier.carry_out(person, call, effects)
     await _created(carrier, person, call)
@@ -119,14 +119,15 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
             assert_never(call)
 
 
-def _moves_anchors(person: Person, call: SegmentCall, zone_before: str) -> bool:
+def _moves_anchors(carrier: Carrier, person: Person, call: SegmentCall, zone_before: str) -> bool:
     """Whether times may count from something else now; what is computed is taken in first."""
     moves = isinstance(call, Identify) or person.zone != zone_before
     computing = person.computing
     if computing is None:
         return moves
     computing.is_stale |= moves
-    return (isinstance(call, Track) and computing.happened(call)) or moves
+    feeds = isinstance(call, Track) and computing.happened(call, carrier.services.evaluate)
+    return feeds or moves
 
 
 async def _change_consent(
@@ -173,7 +174,7 @@ async def _created(carrier: Carrier, person: Person, first: SegmentCall | Change
 async def _report(carrier: Carrier, person: Person, track: Track) -> None:
     """What Parcours says of the customer: computed from as everything is, then routed."""
     if person.computing is not None:
-        person.computing.happened(track)
+        person.computing.happened(track, carrier.services.evaluate)
     await carrier.route(person, track)
 
 

@@ -15,12 +15,12 @@ The surprising fact: one mistake anywhere refuses every journey, also those with
 What runs must be what the folder says, and not a part of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from authoring.advice import advise, advise_on_topics
+from authoring.advice import advise, advise_on_computed, advise_on_topics
 from authoring.journey_file import CheckedJourney, read_journey
 from authoring.message_files import is_layout_folder, read_layouts, read_messages
 from authoring.mistakes import JourneysInvalid, Mistake, in_order
@@ -100,6 +100,7 @@ class _Reading:
         if self._policy_source is not None:
             named = [each.journey for each in loaded]
             advise_on_topics(self._policy, named, self._policy_source)
+            advise_on_computed(self._policy, _texts(loaded), self._policy_source)
         return LoadedJourneys(
             MappingProxyType({each.journey.journey: each for each in loaded}),
             self._policy,
@@ -196,6 +197,14 @@ class _Reading:
 
     def _refuse(self, file: str, message: str) -> None:
         self._tree.mistakes.append(Mistake(file, None, message))
+
+
+def _texts(loaded: Iterable[LoadedJourney]) -> Iterator[str]:
+    """All that journeys and their messages say."""
+    for each in loaded:
+        yield each.journey.pinned()
+        for message in each.messages.values():
+            yield from (*message.files.values(), *message.layouts.values())
 
 
 def _check_name(checked: CheckedJourney, folder: Path) -> None:

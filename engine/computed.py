@@ -1,9 +1,9 @@
 """Computed traits and segments: what a customer's events come to, kept up as they arrive.
 
-    state = computations.fold(state, event, evaluate)      # whatever happens, in any order
-    traits = computations.known(own, state, at, tz)        # the customer's, and the computed
-    inside = computations.inside(state, own, at, tz, evaluate)
-    look_again_at = computations.next_change(state, own, at, tz, evaluate)
+    state = computed.fold(state, event, evaluate)          # whatever happens, in any order
+    traits = computed.known(own, state, at, tz)            # the customer's own, and the computed
+    inside = computed.inside(state, own, at, tz, evaluate)
+    look_again_at = computed.next_change(state, own, at, tz, evaluate)
 
 Knows no clock and no store: who keeps the state asks. Rules:
 
@@ -21,18 +21,15 @@ many possible moments and no further; who looks again then learns the next.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import merge
-from itertools import groupby, islice
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
-from engine.company import COMPANY
 from engine.computable import ComputedTrait, Kind
 from engine.expressions import Duration
-from engine.matching import ConditionFailed, Evaluate, History, PastEvent
+from engine.matching import Evaluate, PastEvent
 from engine.measures import (
     Count,
     CountWithin,
@@ -45,31 +42,20 @@ from engine.measures import (
     Sum,
     SumWithin,
 )
+from engine.memberships import AT, KEPT, Customer, Judge, Kept, MadeOf, Membership, State, moments
 from engine.policy import Policy
 from engine.spans import Span, instant, microseconds
 
-# Plain JSON, kept in a row; {} is a customer who did nothing.
-State = Mapping[str, Any]
+__all__ = ["Computations", "Counted", "MadeOf", "State", "computations"]
 
-# What a condition's text counts, and within how long: `rendering` reads it.
-Counted = Callable[[str], Iterable[tuple[str, Duration | None]]]
+# Reads a segment's condition: `rendering` knows how.
+Counted = Callable[[str], MadeOf]
 
 # Raised when the same events would come to another state, or a state be read otherwise.
 _RULES = 1
-# Some milliseconds of work. Who has more leavings before anything changes is looked at again.
+# A millisecond or two of work. Who has more leavings before anything changes is looked at
+# again when these are over.
 _MOST_LOOKS = 100
-
-_AT, _KEPT = "at", "kept"
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A measure under its name in the state, and the events that it takes in."""
-
-    key: str
-    event: str
-    where: str | None
-    measure: Measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +70,10 @@ class Computations:
     traits: tuple[str, ...]
     segments: tuple[str, ...]
     events: frozenset[str]
-    _conditions: Mapping[str, str]  # by segment
-    _kept: tuple[_Kept, ...]
-    _by_trait: Mapping[str, _Kept]
-    _by_count: Mapping[tuple[str, Duration | None], _Kept]
+    _kept: tuple[Kept, ...]
+    _by_trait: Mapping[str, Kept]
+    _memberships: tuple[Membership, ...]
+    _judge: Judge
 
     @property
     def is_empty(self) -> bool:
@@ -98,26 +84,23 @@ class Computations:
         """The state with one more event in it; the same object if it changes nothing."""
         if event.name not in self.events:
             return state
-        heard = [each for each in self._kept if _takes(each, event, evaluate)]
+        heard = [each for each in self._kept if each.takes(event, evaluate)]
         if not heard:
             return state
         at = microseconds(event.at)
-        newest, kept = max(at, state.get(_AT, at)), dict(state.get(_KEPT, {}))
+        newest, kept = max(at, state.get(AT, at)), dict(state.get(KEPT, {}))
         for each in heard:
             kept[each.key] = each.measure.add(kept.get(each.key), at, event.properties)
         for each in self._kept:
             kept[each.key] = each.measure.forget(kept.get(each.key), newest)
         # What was nothing is not kept, so that equal events are equal states.
-        return {_AT: newest, _KEPT: {key: value for key, value in kept.items() if value}}
+        return {AT: newest, KEPT: {key: value for key, value in kept.items() if value}}
 
     def values(self, state: State, at: datetime, tz: ZoneInfo) -> dict[str, Any]:
         """The computed traits that there are, as of `at`."""
-        now, found = _now(state, at), {}
-        for name, each in self._by_trait.items():
-            value = each.measure.value(_kept_of(state, each), now, tz)
-            if value is not None:
-                found[name] = value
-        return found
+        now = _now(state, at)
+        found = {name: each.value(state, now, tz) for name, each in self._by_trait.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def known(
         self, own: Mapping[str, Any], state: State, at: datetime, tz: ZoneInfo
@@ -138,23 +121,8 @@ class Computations:
 
         `own` may hold the computed traits already, and a company's, which no segment sees.
         """
-        if not self.segments:
-            return frozenset()
-        now = _now(state, at)
-        own = {name: value for name, value in own.items() if name != COMPANY}
-        traits = self.known(own, state, at, tz)
-
-        def count(event: str, within: Duration | None) -> int:
-            each = self._by_count[event, within]
-            counted: int = each.measure.value(_kept_of(state, each), now, tz)
-            return counted
-
-        history = History(count=count, sent=lambda step: False, clicked=lambda step: False)
-        return frozenset(
-            name
-            for name, condition in self._conditions.items()
-            if _holds(condition, traits, history, evaluate)
-        )
+        who, now = Customer(own, state, tz), _now(state, at)
+        return self._judge.inside(self._memberships, who, now, evaluate)
 
     def next_change(
         self,
@@ -166,53 +134,65 @@ class Computations:
     ) -> datetime | None:
         """When time alone will next change the segments that the customer is in; None: never.
 
-        Or, after `_MOST_LOOKS` moments that changed nothing, the last of them.
+        Or, after so many moments that changed nothing, the last of them.
         """
-        if not self.segments:
-            return None
-        now, then = _now(state, at), None
-        inside = self.inside(state, own, at, tz, evaluate)
-        for us in islice(self._moments(state, now, tz), _MOST_LOOKS):
-            then = instant(us)
-            if self.inside(state, own, then, tz, evaluate) != inside:
-                return then
-        return then if then is not None and self._goes_on(state, then, tz) else None
-
-    def _moments(self, state: State, now: int, tz: ZoneInfo) -> Iterator[int]:
-        """When time alone may change any value: ascending, each once."""
-        ascending = (
-            moments
-            for each in self._kept
-            for moments in each.measure.changes(_kept_of(state, each), now, tz)
-        )
-        return (us for us, _ in groupby(merge(*ascending)))
-
-    def _goes_on(self, state: State, then: datetime, tz: ZoneInfo) -> bool:
-        return next(self._moments(state, microseconds(then), tz), None) is not None
+        who, now = Customer(own, state, tz), _now(state, at)
+        timed = [
+            each
+            for each in self._memberships
+            if next(moments(each.kept, state, now, tz), None) is not None
+        ]
+        kept = {each.key: each for membership in timed for each in membership.kept}
+        before = self._judge.inside(timed, who, now, evaluate)
+        for looks, then in enumerate(moments(kept.values(), state, now, tz), start=1):
+            after = self._judge.inside(timed, who, then, evaluate)
+            if after != before or looks == _MOST_LOOKS:
+                return instant(then)
+        return None
 
 
 def computations(policy: Policy, counted: Counted) -> Computations:
-    """What a policy has computed. Cheap, but no more than once a policy is needed."""
+    """What a policy has computed. To be made once a policy: it remembers answers."""
     by_trait = {
-        name: _Kept(name, trait.event, trait.where, _measure(trait))
+        name: Kept(name, trait.event, trait.where, _measure(trait))
         for name, trait in policy.traits.items()
     }
-    conditions = {name: segment.when for name, segment in policy.segments.items()}
-    asked = {each for condition in conditions.values() for each in counted(condition)}
+    made_of = {name: counted(segment.when) for name, segment in policy.segments.items()}
+    asked = {_key(*each): each for made in made_of.values() for each in made.counts}
     by_count = {
-        (event, within): _Kept(_key(event, within), event, None, _count(within))
-        for event, within in sorted(asked, key=lambda each: _key(*each))
+        asked[key]: Kept(key, asked[key][0], None, _count(asked[key][1])) for key in sorted(asked)
     }
     kept = (*by_trait.values(), *by_count.values())
     return Computations(
         version=_version(policy),
         traits=tuple(by_trait),
-        segments=tuple(conditions),
+        segments=tuple(policy.segments),
         events=frozenset(each.event for each in kept),
-        _conditions=conditions,
         _kept=kept,
         _by_trait=by_trait,
-        _by_count=by_count,
+        _memberships=tuple(
+            _membership(name, policy.segments[name].when, made, by_trait, by_count)
+            for name, made in made_of.items()
+        ),
+        _judge=Judge(frozenset(by_trait)),
+    )
+
+
+def _membership(
+    name: str,
+    condition: str,
+    made_of: MadeOf,
+    by_trait: Mapping[str, Kept],
+    by_count: Mapping[tuple[str, Duration | None], Kept],
+) -> Membership:
+    traits = made_of.traits
+    own = None if traits is None else tuple(sorted(traits - by_trait.keys()))
+    return Membership(
+        name=name,
+        condition=condition,
+        own=own,
+        traits={each: by_trait[each] for each in by_trait if traits is None or each in traits},
+        counts={each: by_count[each] for each in by_count if each in made_of.counts},
     )
 
 
@@ -259,31 +239,8 @@ def _key(event: str, within: Duration | None) -> str:
     return f"count({event})" if within is None else f"count({event}, {within})"
 
 
-def _takes(each: _Kept, event: PastEvent, evaluate: Evaluate) -> bool:
-    """Whether a measure is about the event. A `where` in error is no match."""
-    if each.event != event.name:
-        return False
-    if each.where is None:
-        return True
-    try:
-        return evaluate(each.where, {}, event.properties, None)
-    except ConditionFailed:
-        return False
-
-
-def _holds(condition: str, traits: Mapping[str, Any], history: History, evaluate: Evaluate) -> bool:
-    try:
-        return evaluate(condition, traits, {}, history)
-    except ConditionFailed:
-        return False
-
-
 def _now(state: State, at: datetime) -> int:
     """The time that is asked about: never before the newest event."""
     now = microseconds(at)
-    newest: int = state.get(_AT, now)
+    newest: int = state.get(AT, now)
     return max(now, newest)
-
-
-def _kept_of(state: State, each: _Kept) -> Any:
-    return state.get(_KEPT, {}).get(each.key)

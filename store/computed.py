@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 
-from engine.computed import Computations, State
 from sqlalchemy import Executable, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from engine.computed import Computations, State
 from engine.keys import ANONYMOUS
-from engine.matching import PastEvent
+from engine.matching import Evaluate, PastEvent
 from store import events
 from store.built_once import run
 from store.inserting import insert_for, parameters, values_of
@@ -37,21 +37,25 @@ async def of_customers(
 
 
 async def state_of(
-    session: AsyncSession, by: Computations, customer_id: str, row: Computed | None
+    session: AsyncSession,
+    by: Computations,
+    evaluate: Evaluate,
+    customer_id: str,
+    row: Computed | None,
 ) -> State:
     """What is remembered of a customer's events: as kept, or computed anew."""
     if row is not None and row.by == by.version:
         return row.state
     theirs = await events.of_customers(session, [customer_id], by.events)
-    return folded(by, theirs[customer_id])
+    return folded(by, theirs[customer_id], evaluate)
 
 
-def folded(by: Computations, theirs: Iterable[Event]) -> State:
+def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> State:
     """What is to be remembered of these events."""
     state: State = {}
     for event in theirs:
         past = PastEvent(name=event.name or "", at=event.occurred_at, properties=event.properties)
-        state = by.fold(state, past)
+        state = by.fold(state, past, evaluate)
     return state
 
 

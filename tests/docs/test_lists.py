@@ -20,6 +20,7 @@ from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Ste
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
+from engine.fields import TRANSITIONS
 from engine.policy import Cap, Policy, PostPolicy, QuietHours, Sender, SmsPolicy, Topic, Webhook
 from engine.postal import PostalAddress
 from engine.reasons import Decision, Ending, Language, Reason
@@ -93,7 +94,7 @@ MODELS: dict[str, type[BaseModel]] = {
 
 LISTINGS = [
     *(_keys(heading, model) for heading, model in MODELS.items()),
-    _keys("Events", GoalMatch, AfterEvent),
+    _listing(LANGUAGE, "Events", "key", {*keys_of(GoalMatch), *keys_of(AfterEvent), *TRANSITIONS}),
     _keys("What happens", _Happening),
     _keys("What they get", _Get),
     _listing(LANGUAGE, "Events", "event", BUILT_IN_EVENTS),
