@@ -48,7 +48,7 @@ _EXAMPLES = {
     "postcode": "69005", "country": "FR",
     "priority": "10", "double_opt_in": "true", "counts_transactional": "true",
     "webhooks": "{crm: {url: https://example.com/hook}}", "hours": "22:00-08:00",
-    "holidays": "true",
+    "holidays": "true", "newest_only": "true",
 }  # fmt: skip
 
 _EXPECTED = {
