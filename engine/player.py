@@ -22,8 +22,8 @@ from engine.calls import (
     Track,
 )
 from engine.consent import understood
-from engine.effects import Enrolled
-from engine.entering import enroll, may_enter_by_hand, next_ordinal
+from engine.effects import BY_HAND, Enrolled
+from engine.entering import enroll, has_newer, may_enter_by_hand, next_ordinal
 from engine.events import BuiltInEvent
 from engine.keys import is_anonymous
 from engine.lines import Line
@@ -183,6 +183,8 @@ class Player:
             return
         if not may_enter_by_hand(journey, mine) or (journey.key is not None and key is None):
             return
+        if has_newer(journey, key, call.start_at, person.enrolled()):
+            return
         profile = person.world.profile()
         effect = enroll(
             journey,
@@ -194,7 +196,7 @@ class Player:
             call.at,
             profile,
         )
-        person.begin(effect)
+        person.begin(effect, BY_HAND)
 
 
 def _ids(enrolled: Iterable[Enrolled]) -> frozenset[str]:
