@@ -295,7 +295,7 @@ async def _claim(
 
 async def _offer_in(session: AsyncSession, case: Case) -> Offer | None:
     """The coupon that the claimed message holds."""
-    if case.step.offer is None or case.message is None:
+    if case.terms is None or case.message is None:
         return None
     return await offers.of_message(session, case.message.key)
 

@@ -88,21 +88,15 @@ Repeat = Literal[True, "daily", "weekly", "monthly", "yearly"]
 Trigger = At | AfterIdle | tuple[AfterEvent, ...]
 
 
-class Variant(_Frozen):
-    """One of several messages a step may send, drawn by a stable hash in proportion to `weight`."""
-
-    send: str
-    weight: int = Field(default=1, ge=1)
-
-
 class Offer(_Frozen):
-    """A coupon code made for this customer: exactly one of `percent` and `amount`.
+    """A coupon code made for this customer: exactly one of `percent`, `amount`, `free_shipping`.
 
     `code_from` names the webhook of a shop that makes its own codes.
     """
 
     percent: Annotated[Decimal, Field(gt=0, le=100)] | None = None
     amount: Annotated[Decimal, Field(gt=0)] | None = None
+    free_shipping: Literal[True] | None = None
     valid: DurationText
     code_from: str | None = None
 
@@ -110,9 +104,22 @@ class Offer(_Frozen):
     def _one_of(self) -> Self:
         if self.valid.is_zero:
             raise ValueError("`valid` needs some time, such as `5 days`")
-        if (self.percent is None) == (self.amount is None):
-            raise ValueError("an offer has either `percent` or `amount`")
+        if [self.percent, self.amount, self.free_shipping].count(None) != 2:
+            raise ValueError(
+                "an offer has exactly one of `percent`, `amount` and `free_shipping: true`"
+            )
         return self
+
+
+class Variant(_Frozen):
+    """One of several messages a step may send, drawn by a stable hash in proportion to `weight`.
+
+    An offer of its own counts instead of the step's.
+    """
+
+    send: str
+    weight: int = Field(default=1, ge=1)
+    offer: Offer | None = None
 
 
 class Step(_Frozen):
@@ -206,6 +213,16 @@ class Step(_Frozen):
         if self.variants is not None:
             return tuple(variant.send for variant in self.variants.values())
         return (self.send,) if self.send is not None else ()
+
+    def offer_of(self, variant: Variant | None) -> Offer | None:
+        """The offer that the message of this variant (None: the step's own message) makes."""
+        return self.offer if variant is None else variant.offer or self.offer
+
+    @property
+    def makes_offers(self) -> bool:
+        """Whether any of its messages makes one."""
+        made = (variant.offer for variant in (self.variants or {}).values())
+        return self.offer is not None or any(made)
 
 
 def _with_wait(data: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from engine import caps
 from engine.caps import PastMessage, Upcoming
 from engine.consent import ConsentState, Word
-from engine.definition import Journey, Step
+from engine.definition import Journey, Offer, Step, Variant
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.expressions import Duration, Term
 from engine.localtime import shift, zone
@@ -121,14 +121,24 @@ def refusal(
 
 
 def choose_message(occasion: Occasion, customer_id: str) -> str:
-    """The message folder of the step: its own, or the variant drawn for this enrollment."""
-    step = occasion.step
+    """The message folder of the step: its own, or that of the variant drawn for the customer."""
+    variant = _drawn(occasion.journey, occasion.step, customer_id)
+    if variant is not None:
+        return variant.send
+    assert occasion.step.send is not None
+    return occasion.step.send
+
+
+def offer_for(journey: Journey, step: Step, customer_id: str) -> Offer | None:
+    """What the message that `choose_message` gives offers this customer."""
+    return step.offer_of(_drawn(journey, step, customer_id))
+
+
+def _drawn(journey: Journey, step: Step, customer_id: str) -> Variant | None:
     if step.variants is None:
-        assert step.send is not None
-        return step.send
+        return None
     weights = {name: variant.weight for name, variant in step.variants.items()}
-    drawn = draw(weights, occasion.journey.journey, step.id, customer_id)
-    return step.variants[drawn].send
+    return step.variants[draw(weights, journey.journey, step.id, customer_id)]
 
 
 def _still_active(occasion: Occasion, customer: Customer) -> NotBefore | None:

@@ -161,7 +161,19 @@ def test_missing_keys_are_all_told() -> None:
         (["send: tip", "at: start", "days: mon-fry"], "unknown day `fry`"),
         (["send: tip", "at: start", "between: 9-18"], "not a time of day"),
         (["send: tip", "at: start", "offer: {percent: 5, vald: 2 days}"], "`valid`?"),
-        (["send: tip", "at: start", "offer: {valid: 2 days}"], "either `percent` or `amount`"),
+        (
+            ["send: tip", "at: start", "offer: {valid: 2 days}"],
+            "exactly one of `percent`, `amount` and `free_shipping: true`",
+        ),
+        (
+            ["send: tip", "at: start", "offer: {percent: 5, free_shipping: true, valid: 1 day}"],
+            "exactly one of `percent`",
+        ),
+        (
+            ["send: tip", "at: start", "offer: {free_shipping: false, valid: 2 days}"],
+            "`free_shipping: false` is not known: write one of `true`",
+        ),
+        (["id: v", "at: start", "variants: {a: {send: x, offer: {percent: 5}}}"], "`valid`"),
         (["send: tip", "at: start", "offer: {percent: 101, valid: 2 days}"], "out of range"),
         (["id: v", "at: start", "variants: {a: {send: x, weight: 0}}"], "out of range"),
         (["id: v", "at: start", "variants: {a: {send: x, wait: 1}}"], "did you mean `weight`?"),

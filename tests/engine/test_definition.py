@@ -14,6 +14,7 @@ from tests.engine.enrolled import journey
 from tests.engine.strategies import journeys
 
 STEP = {"send": "tip", "at": "start"}
+SHIPPING = {"free_shipping": True, "valid": "3 days"}
 FULL: dict[str, Any] = {
     "journey": "cart",
     "title": "Cart",
@@ -30,7 +31,7 @@ FULL: dict[str, Any] = {
     "steps": [
         {
             "id": "a",
-            "variants": {"x": "one", "y": {"send": "two", "weight": 2}},
+            "variants": {"x": "one", "y": {"send": "two", "weight": 2, "offer": SHIPPING}},
             "after_event": ["added", {"event": "saved", "where": "event.big"}],
             "wait": "2 hours",
             "repeat": True,
@@ -86,6 +87,9 @@ def test_every_key_of_the_design_is_read() -> None:
     assert [match.wait for match in a.after_event] == [parse_duration("2 hours")] * 2
     assert a.messages == ("one", "two")
     assert a.offer is not None
+    assert a.variants is not None
+    assert a.variants["y"].offer is not None
+    assert a.variants["y"].offer.free_shipping
     assert (a.offer.percent, a.sender) == (Decimal("12.5"), "customer.rep")
     assert b.set == {"since": "2026-01-02", "tags": ["x", 1, None]}
     assert call.id == "crm"
@@ -174,8 +178,8 @@ def test_a_wrong_journey_key_is_refused_in_words(keys: dict[str, Any], said: str
         ({"id": "Tip"}, "is not a step id"),
         ({"variants": {}, "send": None}, "empty"),
         ({"variants": {"a": {"send": "x", "weight": 0}}, "send": None}, "weight"),
-        ({"offer": {"valid": "1 day"}}, "either `percent` or `amount`"),
-        ({"offer": {"percent": 5, "amount": 5, "valid": "1 day"}}, "either `percent` or `amount`"),
+        ({"offer": {"valid": "1 day"}}, "exactly one of `percent`"),
+        ({"offer": {"percent": 5, "amount": 5, "valid": "1 day"}}, "exactly one of `percent`"),
         ({"offer": {"percent": 101, "valid": "1 day"}}, "percent"),
         ({"between": "09:00"}, "not a window"),
         ({"days": "mon-fry"}, "unknown day"),

@@ -18,6 +18,7 @@ from engine.gate import (
     Verdict,
     choose_message,
     decide,
+    offer_for,
     refusal,
 )
 from engine.matching import ConditionFailed, History, PastEvent, key_of, last_activity
@@ -244,6 +245,23 @@ def test_variants_are_drawn_alike_every_time() -> None:
     drawn = [choose_message(occasion, f"c{n}") for n in range(400)]
     assert drawn == [choose_message(occasion, f"c{n}") for n in range(400)]
     assert 250 < drawn.count("b") < 350
+
+
+def test_a_variants_own_offer_counts_instead_of_the_steps() -> None:
+    own = {"send": "b", "offer": {"free_shipping": True, "valid": "3 days"}}
+    variants = {"send": None, "variants": {"a": "tip", "b": own}}
+    occasion = _occasion({**variants, "offer": {"percent": 10, "valid": "3 days"}})
+    drawn = {choose_message(occasion, f"c{n}"): f"c{n}" for n in range(20)}
+    offers = {
+        message: offer_for(occasion.journey, occasion.step, who) for message, who in drawn.items()
+    }
+    assert offers["b"] is not None
+    assert offers["b"].free_shipping
+    assert offers["tip"] == occasion.step.offer
+    bare = _occasion(variants)
+    assert offer_for(bare.journey, bare.step, drawn["tip"]) is None
+    assert bare.step.makes_offers
+    assert not _occasion().step.makes_offers
 
 
 def test_what_may_be_out_already_is_refused_only_if_she_may_not_be_written_to() -> None:
