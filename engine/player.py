@@ -19,6 +19,7 @@ from engine.calls import (
     Group,
     Identify,
     SegmentCall,
+    TimePassed,
     Track,
 )
 from engine.consent import understood
@@ -82,6 +83,8 @@ class Player:
                     self._happen(person, said)
             case EnrollByHand():
                 self._enroll_by_hand(person, call)
+            case TimePassed():
+                pass  # here time passes without being told
             case _:
                 for other in call.formerly:
                     self._join(person, self._person(other), call)
