@@ -14,7 +14,7 @@ from api.errors import (
 from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
-from engine.entering import enroll, may_enter_by_hand, next_ordinal
+from engine.entering import enroll, has_newer, may_enter_by_hand, next_ordinal
 from engine.matching import key_of
 
 
@@ -41,6 +41,11 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
             "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"
         )
         raise AlreadyEnrolledError(f"the customer {was} `{call.journey}` already: {advice}")
+    if has_newer(journey, key, call.start_at, person.enrolled):
+        raise AlreadyEnrolledError(
+            f"the customer began `{call.journey}` later than that with another "
+            f"`{journey.key}`, and it is `newest_only`: give a later start"
+        )
     effect = enroll(
         journey,
         key,

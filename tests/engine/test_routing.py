@@ -8,7 +8,18 @@ import pytest
 
 from engine.calls import Identify, Track
 from engine.definition import Journey
-from engine.effects import Convert, Effect, Enroll, Enrolled, NotEnrolled, Profile, Refuse, Tell
+from engine.effects import (
+    Amend,
+    Convert,
+    Effect,
+    Enroll,
+    Enrolled,
+    NotEnrolled,
+    Profile,
+    Refuse,
+    Tell,
+)
+from engine.entering import outdated
 from engine.reasons import Ending
 from engine.routing import close_twins, route_identify, route_track, zone_of
 from tests.engine.enrolled import DAY, HOUR, START, journey
@@ -221,6 +232,59 @@ def test_each_key_has_an_enrollment_of_its_own() -> None:
     [effect] = _route("began", _enrolled(made, key="1"), published=made, cart=2)
     assert isinstance(effect, Enroll)
     assert (effect.key, effect.ordinal) == ("2", 1)
+
+
+CARTS: dict[str, Any] = {"key": "cart", "newest_only": True, "reenter": "after_exit"}
+
+
+@pytest.mark.parametrize("ended_at", [None, START + 2 * DAY])
+def test_an_older_start_than_that_of_another_key_does_not_enroll(ended_at: datetime | None) -> None:
+    made = _journey(**CARTS)
+    ending = None if ended_at is None else Ending.EXITED
+    newer = _enrolled(made, key="2", ending=ending, ended_at=ended_at)
+    late = {"published": made, "at": START - HOUR, "received_at": START, "cart": "1"}
+    assert _route("began", newer, **late) == [Refuse("trial", NotEnrolled.NOT_NEWEST)]
+    void = replace(newer, ending=Ending.EXITED, ended_at=START)
+    assert isinstance(_route("began", void, **late)[0], Enroll)
+    kept = _journey(**{**CARTS, "newest_only": False})
+    assert isinstance(_route("began", newer, **{**late, "published": kept})[0], Enroll)
+
+
+def test_the_newest_ends_the_open_ones_of_other_keys_and_no_others() -> None:
+    made = _journey(**CARTS)
+    begun = _enrolled(made, id="new", key="2", start_at=START + DAY)
+    there = [
+        _enrolled(made, id="old", key="1"),
+        _enrolled(made, id="over", key="3", ending=Ending.EXITED, ended_at=START + HOUR),
+        _enrolled(made, id="same", key="2"),
+        _enrolled(_journey(journey="other", **CARTS), id="elsewhere", key="1"),
+        begun,
+    ]
+    [told] = outdated(begun, there, "m1", "began")
+    assert isinstance(told, Tell)
+    assert told.enrollment == "old"
+    assert (told.notice.ending, told.notice.at) == (Ending.EXITED, START + DAY)
+
+
+@pytest.mark.parametrize(("by", "amended"), [("bought", 1), ("left", 1), ("somebody", 0)])
+def test_a_newest_that_comes_late_had_ended_the_older_before_the_event_that_did(
+    by: str, amended: int
+) -> None:
+    made = _journey(**CARTS)
+    begun = _enrolled(made, id="new", key="2", start_at=START + DAY)
+    old = _enrolled(made, key="1", ending=Ending.EXITED, ended_at=START + 2 * DAY, ended_by=by)
+    effects = outdated(begun, [old, begun], "m1", "began")
+    assert effects == [Amend("trial:ana", Ending.EXITED, START + DAY, "began")] * amended
+
+
+def test_of_two_customers_who_are_one_only_the_newest_goes_on() -> None:
+    made = _journey(**CARTS)
+    both = [
+        _enrolled(made, key="1"),
+        _enrolled(made, id="trial:ann:2", key="2", start_at=START + HOUR, start_event_id="m9"),
+    ]
+    cause = Identify(customer_id="ana", at=START + DAY, message_id="m1", traits={})
+    assert [told.enrollment for told in close_twins(cause, "x", both)] == ["trial:ana"]
 
 
 def test_an_event_with_the_key_reaches_that_enrollment_and_one_without_it_all() -> None:
