@@ -14,6 +14,7 @@ from engine.calls import Alias
 from engine.keys import anonymous_customer
 from engine.reasons import Ending
 from store import computed
+from store.database import Database
 from store.tables import Computed
 from tests.api.given import (
     A_DAY,
@@ -100,20 +101,30 @@ async def test_who_returns_converts_leaves_and_may_lapse_again(
 ) -> None:
     await publish(services.database, WIN_BACK, rules=RULES)
     await take(services, order(A_DAY))
+    wall.at = A_DAY + 90 * DAY
+    ticker = Ticker(services)
+    await ticker.tick()
     back = A_DAY + 100 * DAY
-    wall.at = back
-    # Nobody has looked since: what time changed comes first, at its own instant.
+    await take(services, order(back))
+    assert [each[0] for each in await told(services)] == ["segment.entered", "segment.left"]
+    assert (await enrollment(services.database, "win-back:c1")).ending is Ending.CONVERTED
+    wall.at = back + 90 * DAY
+    await ticker.tick()
+    assert (await enrollment(services.database, "win-back:c1:~2")).ending is None
+
+
+async def test_what_time_changed_comes_before_a_call_though_nobody_had_looked(
+    services: Services, wall: Wall
+) -> None:
+    await publish(services.database, WIN_BACK, rules=RULES)
+    await take(services, order(A_DAY))
+    wall.at = back = A_DAY + 90 * DAY + timedelta(hours=5)
     await take(services, order(back))
     assert await told(services) == [
         ("segment.entered", "lapsed", "c1", A_DAY + 90 * DAY),
         ("segment.left", "lapsed", "c1", back),
     ]
-    first = await enrollment(services.database, "win-back:c1")
-    # By then it was too old to be worth entering; had anybody looked, it would not have been.
-    assert first.ending is Ending.CONVERTED
-    wall.at = back + 90 * DAY
-    await Ticker(services).tick()
-    assert (await enrollment(services.database, "win-back:c1:~2")).ending is None
+    assert (await enrollment(services.database, "win-back:c1")).ending is Ending.CONVERTED
 
 
 async def test_a_trait_that_was_told_moves_into_a_segment_and_ends_what_ends_on_it(
@@ -132,7 +143,7 @@ async def test_steps_move_with_a_computed_date(services: Services) -> None:
     assert (await enrollment(services.database, "care:c1")).next_at is None
     await take(services, order(A_DAY + DAY))
     (moved,) = [r for r in await outbox(services.database) if r.kind == "signal"]
-    assert moved.payload["traits"] == {"last_order_at": "2026-11-24T09:00:00+00:00"}
+    assert moved.payload["traits"] == {"last_order_at": "2026-11-24T09:00:00Z"}
     # An order from before says nothing new about the last one.
     await take(services, order(A_DAY + timedelta(hours=1)))
     assert len([r for r in await outbox(services.database) if r.kind == "signal"]) == 1
@@ -186,8 +197,7 @@ async def test_of_who_has_nothing_to_wait_for_nobody_asks(services: Services, wa
     ticker = Ticker(services)
     await ticker.tick()
     statements: list[str] = []
-    engines = _engines(services)
-    for engine in engines:
+    for engine in _engines(services.database):
         sql_event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
     for _ in range(10):
         wall.at += DAY
@@ -196,9 +206,10 @@ async def test_of_who_has_nothing_to_wait_for_nobody_asks(services: Services, wa
     assert len(statements) <= 20  # and what is published
 
 
-def _engines(services: Services) -> Sequence[Any]:
-    database = services.database
-    return list({database._writer.sync_engine, database._reader.sync_engine})
+def _engines(database: Database) -> Sequence[Any]:
+    """PostgreSQL's reader is the writer with an option, and hears what the writer hears."""
+    both = (database._writer.sync_engine, database._reader.sync_engine)
+    return both if database.is_sqlite else both[:1]
 
 
 @pytest.mark.parametrize("late", [timedelta(0), 3 * DAY])
