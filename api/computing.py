@@ -38,17 +38,25 @@ class Computing:
     is_stale: bool = False
     is_changed: bool = False  # and to be kept
 
+    @classmethod
+    def of(cls, by: Computations, row: Computed) -> "Computing":
+        """As the row has it, which is by these definitions."""
+        return cls(by, row.state, frozenset(row.inside), row.computed_at, row.changes_at)
+
     def at(self, moment: datetime) -> datetime:
         """The time as of which something that happened at `moment` is looked at now."""
         return moment if self.computed_at is None else max(moment, self.computed_at)
 
     def happened(self, track: Track, evaluate: Evaluate) -> bool:
-        """Take in an event; whether it changes anything that is computed."""
+        """Take in an event; whether it changes anything that is computed.
+
+        Whether the customer's segments are to be found anew after it is `is_stale`.
+        """
         state = self.by.fold(self.state, past(track), evaluate)
         if state is self.state:
             return False
-        self.state = state
-        self.is_stale = self.is_changed = True
+        self.state, self.is_changed = state, True
+        self.is_stale |= track.event in self.by.deciding
         return True
 
     def known(self, own: Mapping[str, Any], at: datetime, tz: ZoneInfo) -> dict[str, Any]:
@@ -101,9 +109,7 @@ async def computing(
     found = {each: Computing(by, {}, frozenset()) for each in new}
     for customer_id, row in rows.items():
         if row.by == by.version:
-            found[customer_id] = Computing(
-                by, row.state, frozenset(row.inside), row.computed_at, row.changes_at
-            )
+            found[customer_id] = Computing.of(by, row)
     left = [each for each in known if each not in found]
     for customer_id, theirs in (await events.of_customers(session, left, by.events)).items():
         found[customer_id] = Computing(by, computed.folded(by, theirs, evaluate), None)

@@ -26,12 +26,13 @@ _ROUNDS = 5
 _REQUESTS, _SIZE = 60, 50  # of one round: a second or two each
 _CUSTOMERS = [f"cust_{number}" for number in range(2_000)]
 
-# Of a hundred events. Most of a shop's are pages that nothing looks at.
+# Of a thousand events. A visit to a shop has some twenty, one in ten fills a cart, and one in
+# forty orders; nothing looks at most pages, but something at every product that is seen.
 _MIX = {
-    "page_seen": 50,
-    "product_viewed": 25,
-    "report_created": 12,
-    "cart_updated": 8,
+    "page_seen": 600,
+    "product_viewed": 250,
+    "report_created": 120,
+    "cart_updated": 25,
     "order_completed": 5,
 }
 

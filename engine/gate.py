@@ -15,7 +15,7 @@ from engine.caps import PastMessage, Upcoming
 from engine.consent import ConsentState, Word
 from engine.definition import Journey, Offer, Step, Variant
 from engine.enrollment import Delivery, NotBefore, Settled
-from engine.expressions import Duration, Term
+from engine.expressions import Duration
 from engine.localtime import shift, zone
 from engine.matching import Evaluate, History, PastEvent, concerns, matches
 from engine.places import Whereabouts
@@ -175,8 +175,9 @@ def _history(occasion: Occasion, customer: Customer) -> History:
     assert tz is not None  # the machine computes in zones that exist
 
     def count(name: str, within: Duration | None) -> int:
-        since = None if within is None else shift(at, _back(within), tz)
-        return sum(1 for e in customer.events if e.name == name and (since is None or e.at > since))
+        """As segments count (`engine.spans`): from when it happened until so long after it."""
+        done = (event.at for event in customer.events if event.name == name)
+        return sum(within is None or at < shift(each, within.terms, tz) for each in done)
 
     mine = [m for m in customer.messages if m.enrollment == occasion.enrollment]
     return History(
@@ -185,10 +186,6 @@ def _history(occasion: Occasion, customer: Customer) -> History:
         clicked=lambda step: any(m.step == step and m.clicked for m in mine),
         inside=lambda segment: segment in customer.segments,
     )
-
-
-def _back(duration: Duration) -> tuple[Term, ...]:
-    return tuple(Term(-term.count, term.unit) for term in duration.terms)
 
 
 def _held_out(occasion: Occasion, customer: Customer, policy: Policy) -> Settled | None:

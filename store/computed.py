@@ -6,10 +6,12 @@ none, and whoever needs it computes it anew from the customer's events.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Executable, delete, or_, select
+from sqlalchemy import Executable, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,7 +20,7 @@ from engine.keys import ANONYMOUS
 from engine.matching import Evaluate, PastEvent
 from store import events
 from store.built_once import run
-from store.inserting import insert_for, parameters, values_of
+from store.inserting import insert_for, parameters, sql_table, values_of
 from store.tables import Computed, Customer, Event
 
 
@@ -34,6 +36,37 @@ async def of_customers(
         .execution_options(populate_existing=True)
     )
     return {row.customer_id: row for row in found}
+
+
+@dataclass(frozen=True)
+class WithTraits:
+    """A row, and what else of its customer segments hang on. No company's traits: none do."""
+
+    row: Computed
+    traits: Mapping[str, Any]
+    context_timezone: str | None
+
+
+async def with_traits(
+    session: AsyncSession, customer_ids: Collection[str]
+) -> Mapping[str, WithTraits]:
+    """The rows there are of these customers, each with its customer's own traits."""
+    found = await run(session, _WITH_TRAITS, {"ids": sorted(customer_ids)})
+    return {
+        row.customer_id: WithTraits(
+            Computed(
+                customer_id=row.customer_id,
+                by=row.by,
+                state=row.state,
+                inside=row.inside,
+                computed_at=row.computed_at,
+                changes_at=row.changes_at,
+            ),
+            row.traits,
+            row.context_timezone,
+        )
+        for row in found
+    }
 
 
 async def state_of(
@@ -102,6 +135,14 @@ async def left_to_compute(session: AsyncSession, version: str, after: str, limit
         .limit(limit)
     )
     return list(found)
+
+
+_ROWS, _CUSTOMERS = sql_table(Computed), sql_table(Customer)
+_WITH_TRAITS = (
+    select(_ROWS, _CUSTOMERS.c.traits, _CUSTOMERS.c.context_timezone)
+    .join(_CUSTOMERS, _CUSTOMERS.c.id == _ROWS.c.customer_id)
+    .where(_ROWS.c.customer_id.in_(bindparam("ids", expanding=True)))
+)
 
 
 @cache  # putting it together takes longer than running it

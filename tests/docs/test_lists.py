@@ -15,7 +15,8 @@ from authoring.policy_file import CHANNELS
 from authoring.scenario_lines import _Get, _Happening
 from authoring.scenarios import _Story
 from authoring.sentences import keys_of
-from engine.computable import Segment
+from engine.computable import ComputedTrait, Segment
+from engine.computable import Kind as ComputedKind
 from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Step, Variant
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
@@ -97,6 +98,8 @@ LISTINGS = [
     _listing(LANGUAGE, "Events", "key", {*keys_of(GoalMatch), *keys_of(AfterEvent), *TRANSITIONS}),
     _keys("What happens", _Happening),
     _keys("What they get", _Get),
+    _listing(LANGUAGE, "Computed traits", "kind", ComputedKind),
+    _listing(LANGUAGE, "Computed traits", "key", {*keys_of(ComputedTrait)} - {*ComputedKind}),
     _listing(LANGUAGE, "Events", "event", BUILT_IN_EVENTS),
     _listing(
         LANGUAGE, "Time expressions", "unit", (f"{unit}{end}" for unit in Unit for end in ("", "s"))
