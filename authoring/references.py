@@ -58,6 +58,9 @@ def _check_step(
     if good("when") and step.when is not None:
         known = Known(step_ids=checked.step_ids, segments=around.policy.segments)
         check_condition(step.when, (*loc, "when"), source, known)
+    if good("unsubscribe") and step.unsubscribe is not None:
+        for index, topic in enumerate(step.leaves or ()):
+            _check_topic(topic, (*loc, "unsubscribe", index), around.policy, source)
     if good("call") and step.call is not None:
         _check_webhook(step.call, (*loc, "call"), around, source)
     for where, offer in _offers(checked_step, step):

@@ -27,6 +27,7 @@ from engine.fields import (
     DaysText,
     DurationText,
     Json,
+    Leaves,
     Name,
     Priority,
     Share,
@@ -122,6 +123,10 @@ class Variant(_Frozen):
     offer: Offer | None = None
 
 
+# What a step may do.
+_DOES = ("send", "call", "set", "unsubscribe", "variants")
+
+
 class Step(_Frozen):
     """One thing the journey may do, with its own time. See design.md, "Step keys"."""
 
@@ -129,6 +134,7 @@ class Step(_Frozen):
     send: str | None = None
     call: str | None = None
     set: dict[str, Json] | None = None
+    unsubscribe: Leaves | None = None
     variants: Annotated[dict[str, Variant], BeforeValidator(read_variants)] | None = None
     at: TimeText | None = None
     after_idle: DurationText | None = None
@@ -159,10 +165,10 @@ class Step(_Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        does = [k for k in ("send", "call", "set", "variants") if getattr(self, k) is not None]
+        does = [key for key in _DOES if getattr(self, key) is not None]
         if len(does) != 1:
             raise ValueError(
-                "a step does exactly one of `send`, `call`, `set`, `variants`"
+                f"a step does exactly one of {', '.join(f'`{key}`' for key in _DOES)}"
                 + (f", not {' and '.join(f'`{k}`' for k in does)}" if does else "")
             )
         triggers = [k for k in ("at", "after_idle", "after_event") if getattr(self, k) is not None]
@@ -217,6 +223,11 @@ class Step(_Frozen):
     def offer_of(self, variant: Variant | None) -> Offer | None:
         """The offer that the message of this variant (None: the step's own message) makes."""
         return self.offer if variant is None else variant.offer or self.offer
+
+    @property
+    def leaves(self) -> tuple[str, ...] | None:
+        """The topics that `unsubscribe` names; None: all."""
+        return None if self.unsubscribe is True else self.unsubscribe
 
     @property
     def makes_offers(self) -> bool:

@@ -25,8 +25,11 @@ from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
 
-# What a step goes by that reaches no person: it sets traits, or calls the app.
-TRAITS, WEBHOOK = "traits", "webhook"
+# What a step goes by that reaches no person: it sets traits, withdraws consent, calls the app.
+TRAITS, CONSENT, WEBHOOK = "traits", "consent", "webhook"
+
+# What nobody carries anywhere: it is taken in by ourselves, as the app's own call would be.
+OWN = frozenset({TRAITS, CONSENT})
 
 # The trait in which customers say how they want to be reached: one channel, or some in order.
 _PREFERENCE = "preferred_channel"
@@ -235,10 +238,11 @@ def _channels(occasion: Occasion, customer: Customer, message: str) -> tuple[str
 
 
 def _without_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Go:
-    """`call` and `set` reach no person, so nobody is asked for consent or left in peace."""
+    """These reach no person, so nobody is asked for consent or left in peace."""
     step = occasion.step
     if step.call is None:
-        return Go(message=step.id, channel=TRAITS, address=customer.id, topic=None)
+        channel = TRAITS if step.set is not None else CONSENT
+        return Go(message=step.id, channel=channel, address=customer.id, topic=None)
     hook = policy.webhooks.get(step.call)
     address = hook.url if hook is not None else step.call
     return Go(message=step.call, channel=WEBHOOK, address=address, topic=None)

@@ -265,6 +265,7 @@ def test_a_mistake_in_a_layout_is_told_once(write: Write) -> None:
             "variants: {a: tip, b: {send: thanks, offer: {free_shipping: true, valid: 5 days}}}}",
             "an offer in a transactional message",
         ),
+        ("- {id: t2, at: start, unsubscribe: [news, nwes]}", "unknown topic `nwes`, did you mean"),
         (
             "- {id: t2, at: start, variants: "
             "{a: tip, b: {send: thanks, offer: {amount: 5, valid: 5 days, code_from: shop}}}}",
@@ -284,6 +285,8 @@ def test_what_a_step_names_must_exist(write: Write, step: str, wrong: str) -> No
         "- {send: tip, id: t2, at: start, channels: [sms, email]}",
         "- {id: v, at: start, variants: {a: tip, b: {send: thanks, weight: 2}}}",
         "- {send: tip, id: t2, at: start, topic: news}",
+        "- {id: t2, at: start, unsubscribe: true}",
+        "- {id: t2, at: start, unsubscribe: [news]}",
         "- {send: tip, id: t2, at: start, when: \"sent('tip') and not clicked('thanks')\"}",
         "- {send: tip, id: t2, at: start, when: \"count('message.clicked', '9 days') > 1\"}",
         "- {send: tip, id: t2, at: start, unless: [message.clicked]}",

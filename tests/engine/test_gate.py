@@ -267,6 +267,18 @@ def test_a_webhook_asks_nobody_for_consent() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("does", "channel"), [({"set": {"plan": None}}, "traits"), ({"unsubscribe": True}, "consent")]
+)
+def test_what_we_write_down_ourselves_asks_nobody_but_is_held_out(
+    does: dict[str, Any], channel: str
+) -> None:
+    no = replace(ANA, traits={}, said=lambda *given: NO)
+    assert _decide(_occasion({"send": None, **does}), no) == Go("tip", channel, "ana", None)
+    held = _decide(_occasion({"send": None, **does}, holdout=1), no)
+    assert held == not_sent(Reason.HOLDOUT)
+
+
 def test_variants_are_drawn_alike_every_time() -> None:
     occasion = _occasion({"send": None, "variants": {"a": "tip", "b": {"send": "b", "weight": 3}}})
     drawn = [choose_message(occasion, f"c{n}") for n in range(400)]
