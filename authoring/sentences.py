@@ -53,7 +53,7 @@ _EXAMPLES = {
     "traits": "{orders: {count: order_completed}}",
     "segments": "{loyal: {when: customer.orders > 5}}", "of": "total", "count": "order_completed",
     "webhooks": "{crm: {url: https://example.com/hook}}", "hours": "22:00-08:00",
-    "holidays": "true",
+    "holidays": "true", "newest_only": "true",
 }  # fmt: skip
 
 _EXPECTED = {

@@ -21,9 +21,10 @@ many possible moments and no further; who looks again then learns the next.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
@@ -86,6 +87,15 @@ class Computations:
     _memberships: tuple[Membership, ...]
     _looked_at: tuple[Kept, ...]  # by any segment
     _judge: Judge
+
+    @cached_property
+    def deciding(self) -> frozenset[str]:
+        """The events that may make a customer enter or leave a segment."""
+        return frozenset(kept.event for each in self._memberships for kept in each.kept)
+
+    def feeding(self, traits: Collection[str]) -> frozenset[str]:
+        """The events from which any of these traits are computed."""
+        return frozenset(kept.event for name, kept in self._by_trait.items() if name in traits)
 
     @property
     def is_empty(self) -> bool:

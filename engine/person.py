@@ -26,7 +26,7 @@ from engine.effects import (
     Tell,
 )
 from engine.enrollment import Answer, Delivery, NotBefore, Notice, Settled, Settlement
-from engine.entering import route_start
+from engine.entering import outdated, route_start
 from engine.gate import Customer, Go, Occasion, decide
 from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
@@ -131,18 +131,19 @@ class Person:
             return
         known = [each for each in self.enrolled() if among is None or each.id in among]
         profile, evaluate = self.world.profile(), self.stage.evaluate
-        self.carry_out(route_track(track, received_at, profile, known, published, evaluate))
+        effects = route_track(track, received_at, profile, known, published, evaluate)
+        self.carry_out(effects, track.event)
 
-    def carry_out(self, effects: Iterable[Effect]) -> None:
-        """Do what routing decided, in its order."""
+    def carry_out(self, effects: Iterable[Effect], by: str = "") -> None:
+        """Do what routing decided about the event `by`, in its order."""
         for effect in effects:
             match effect:
                 case Enroll():
-                    self.begin(effect)
+                    self.begin(effect, by)
                 case Tell(enrollment=enrollment, notice=notice):
                     self._tell(self._find(enrollment), notice)
                 case Supersede():
-                    self._supersede(effect)
+                    self._supersede(effect, by)
                 case Amend():
                     self._amend(effect)
                 case Refuse() | Convert():
@@ -150,8 +151,8 @@ class Person:
                 case _:
                     assert_never(effect)
 
-    def begin(self, effect: Enroll) -> None:
-        """Begin an enrollment, and tell it what happened since its start."""
+    def begin(self, effect: Enroll, by: str) -> None:
+        """Begin an enrollment by that event, or by hand, and tell it what happened since."""
         journey, world = effect.journey, self.world
         evaluate = self.stage.evaluate
         last = last_activity(journey, effect.key, world.activity, world.traits, evaluate)
@@ -168,7 +169,9 @@ class Person:
         machine = Machine(journey, effect.start, facts)
         self.running.append(Running(enrolled, machine, effect.properties))
         self._look_at(self.running[-1])
+        self.carry_out(outdated(enrolled, self.enrolled(), enrolled.start_event_id, by), by)
         self._catch_up(enrolled)
+        self._hear_starts_again(enrolled)
 
     def _find(self, enrollment: str) -> Running:
         return next(each for each in self.running if each.enrolled.id == enrollment)
@@ -190,7 +193,7 @@ class Person:
             each.enrolled = replace(each.enrolled, ended_at=notice.at)
             self._start_again(each.enrolled)
 
-    def _supersede(self, effect: Supersede) -> None:
+    def _supersede(self, effect: Supersede, by: str) -> None:
         """The earlier start takes the place of the later, if nothing came of that one yet."""
         later, start = self._find(effect.tell.enrollment), effect.enroll.start.at
         journey, evaluate = later.enrolled.journey, self.stage.evaluate
@@ -203,7 +206,7 @@ class Person:
         )
         if later.machine.state.settled or (left and journey.reenter == "after_exit"):
             return
-        self.carry_out([effect.tell, effect.enroll])
+        self.carry_out([effect.tell, effect.enroll], by)
 
     def _start_again(self, ended: Enrolled) -> None:
         """A start that an exit had shut out which was heard of only now."""
@@ -212,11 +215,22 @@ class Person:
             return
         for track in self.world.tracks:
             if ended.ended_at is not None and track.at >= ended.ended_at:
-                profile, evaluate = self.world.profile(), self.stage.evaluate
-                effects = route_start(journey, track, track.at, profile, self.enrolled(), evaluate)
+                effects = self._starts(journey, track)
                 if any(isinstance(each, Enroll) and each.key == ended.key for each in effects):
-                    self.carry_out(effects)
+                    self.carry_out(effects, track.event)
                     return
+
+    def _hear_starts_again(self, begun: Enrolled) -> None:
+        """Later starts that were not the newest, or nothing new, before this one was known."""
+        journey = self.stage.journeys.get(begun.journey.journey)
+        if journey is None or not journey.newest_only:
+            return
+        for track in [each for each in self.world.tracks if each.at > begun.start_at]:
+            self.carry_out(self._starts(journey, track), track.event)
+
+    def _starts(self, journey: Journey, track: Track) -> list[Effect]:
+        profile, evaluate = self.world.profile(), self.stage.evaluate
+        return route_start(journey, track, track.at, profile, self.enrolled(), evaluate)
 
     def _amend(self, effect: Amend) -> None:
         """It had ended before, and otherwise: its line says so."""

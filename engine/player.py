@@ -19,11 +19,12 @@ from engine.calls import (
     Group,
     Identify,
     SegmentCall,
+    TimePassed,
     Track,
 )
 from engine.consent import understood
-from engine.effects import Enrolled
-from engine.entering import enroll, next_ordinal
+from engine.effects import BY_HAND, Enrolled
+from engine.entering import enroll, has_newer, may_enter_by_hand, next_ordinal
 from engine.events import BuiltInEvent
 from engine.fields import TRANSITIONS
 from engine.keys import is_anonymous
@@ -93,6 +94,8 @@ class Player:
                 self._turn(person, call)
             case EnrollByHand():
                 self._enroll_by_hand(person, call)
+            case TimePassed():
+                pass  # here time passes without being told
             case _:
                 for other in call.formerly:
                     self._join(person, self._person(other), call)
@@ -199,9 +202,11 @@ class Player:
         mine = [
             e for e in person.enrolled() if e.journey.journey == journey.journey and e.key == key
         ]
-        if (mine and (journey.reenter == "never" or any(e.ending is None for e in mine))) or (
-            journey.key is not None and key is None
-        ):
+        if any(each.start_event_id == call.message_id for each in person.enrolled()):
+            return
+        if not may_enter_by_hand(journey, mine) or (journey.key is not None and key is None):
+            return
+        if has_newer(journey, key, call.start_at, person.enrolled()):
             return
         profile = person.world.profile()
         effect = enroll(
@@ -214,7 +219,7 @@ class Player:
             call.at,
             profile,
         )
-        person.begin(effect)
+        person.begin(effect, BY_HAND)
 
 
 def _done(person: Person) -> list[Track]:

@@ -37,6 +37,8 @@ def holds(text: str) -> bool:
         "customer.unknown | default(7) == 7",
         "customer.plan | upper == 'TRIAL'",
         "1 < customer.seats < 5",
+        "event.items | having('sku', 'a')",
+        "event.items | having('sku') | length == 1",
     ],
 )
 def test_it_holds(text: str) -> None:
@@ -61,6 +63,9 @@ def test_it_holds(text: str) -> None:
         "customer.unknown == ''",
         "customer.unknown == 0",
         "customer.plan == 5",
+        "event.items | having('sku', 'b')",
+        "event.nothing | having('sku', 'a')",
+        "customer.plan | having('sku')",
     ],
 )
 def test_it_does_not_hold_and_is_no_error(text: str) -> None:
