@@ -17,9 +17,10 @@ the trait is about is missing or is no number, no short text.
 import json
 import math
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from heapq import merge
 from itertools import pairwise
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -46,6 +47,8 @@ _DAY_US = 86_400_000_000
 
 # A time, and a value as text: what is kept of an event that is about one.
 _Pair = list[Any]
+# A time, and what a measure comes to from then on.
+Change = tuple[int, Any]
 
 
 class Measure(Protocol):
@@ -60,8 +63,11 @@ class Measure(Protocol):
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> Any:
         """What it comes to at `now`; None where that is nothing."""
 
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        """When time alone may change the value after `now`: each iterator ascends."""
+    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
+        """When time alone changes the value after `now`, and to what: ascending.
+
+        Of several at one instant, the last one holds.
+        """
 
 
 class _Timeless:
@@ -70,8 +76,8 @@ class _Timeless:
     def forget(self, kept: Any, now: int) -> Any:
         return kept
 
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        return ()
+    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
+        return iter(())
 
 
 @dataclass(frozen=True)
@@ -100,8 +106,11 @@ class CountWithin:
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> int:
         return len(self.within.counting(kept or (), now, tz))
 
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        return (self.within.leaving(kept or (), now, tz),)
+    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
+        left = self.value(kept, now, tz)
+        for end, _ in self.within.leaving(kept or (), now, tz):
+            left -= 1
+            yield end, left
 
 
 @dataclass(frozen=True)
@@ -133,11 +142,14 @@ class SumWithin:
         return _younger(kept, now, self.within)
 
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> int | float:
-        counting = self.within.counting(_times(kept), now, tz)
-        return _number(_total(kept[place] for place in counting))
+        return _number(_total(kept, self.within.counting(_times(kept), now, tz)))
 
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        return (self.within.leaving(_times(kept), now, tz),)
+    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
+        times = _times(kept)
+        left = _total(kept, self.within.counting(times, now, tz))
+        for end, place in self.within.leaving(times, now, tz):
+            left = _EXACT.subtract(left, Decimal(kept[place][1]))
+            yield end, _number(left)
 
 
 @dataclass(frozen=True)
@@ -253,22 +265,34 @@ class Rfm:
 
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> dict[str, Any] | None:
         counting = self.within.counting(_times(kept), now, tz)
-        if not counting:
+        return self._classes(kept, len(counting), _total(kept, counting), now, tz)
+
+    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
+        times = _times(kept)
+        counting = self.within.counting(times, now, tz)
+        often, money = len(counting), _total(kept, counting)
+        colder = sorted(each.end(times[-1], tz) for each in self.recency) if times else []
+        steps: Iterator[tuple[int, int | None]] = merge(
+            self.within.leaving(times, now, tz),
+            ((end, None) for end in colder if end > now),
+            key=lambda step: step[0],
+        )
+        for end, place in steps:
+            if place is not None:
+                often, money = often - 1, _EXACT.subtract(money, Decimal(kept[place][1]))
+            yield end, self._classes(kept, often, money, end, tz)
+
+    def _classes(
+        self, kept: Any, often: int, money: Decimal, now: int, tz: ZoneInfo
+    ) -> dict[str, Any] | None:
+        if not often:
             return None
-        last, total = kept[-1][0], _total(kept[place] for place in counting)
         classes = {
-            "recency": 1 + sum(now < each.end(last, tz) for each in self.recency),
-            "frequency": 1 + sum(len(counting) >= each for each in self.frequency),
-            "money": 1 + sum(total >= each for each in self.money),
+            "recency": 1 + sum(now < each.end(kept[-1][0], tz) for each in self.recency),
+            "frequency": 1 + sum(often >= each for each in self.frequency),
+            "money": 1 + sum(money >= each for each in self.money),
         }
         return {**classes, "score": "".join(map(str, classes.values()))}
-
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        if not kept:
-            return ()
-        colder = sorted(each.end(kept[-1][0], tz) for each in self.recency)
-        leaving = self.within.leaving(_times(kept), now, tz)
-        return (leaving, (end for end in colder if end > now))
 
 
 def _with(kept: list[Any] | None, entry: Any, most: int) -> list[Any]:
@@ -288,10 +312,12 @@ def _younger(pairs: Any, now: int, within: Span) -> Any:
     return pairs[bisect_right(pairs, now - within.at_most, key=lambda pair: pair[0]) :]
 
 
-def _total(pairs: Iterator[_Pair]) -> Decimal:
+def _total(pairs: Sequence[_Pair] | None, places: Iterable[int]) -> Decimal:
     total = Decimal(0)
-    for _, money in pairs:
-        total = _EXACT.add(total, Decimal(money))
+    if pairs is None:
+        return total
+    for place in places:
+        total = _EXACT.add(total, Decimal(pairs[place][1]))
     return total
 
 
@@ -310,7 +336,7 @@ def _text(money: Decimal) -> str:
 
 
 def _number(money: Decimal) -> int | float:
-    return _whole(float(money)) if abs(money) < _MOST_MONEY else int(money)
+    return int(money) if money == money.to_integral_value() else float(money)
 
 
 def _whole(number: float) -> int | float:
