@@ -6,7 +6,7 @@ none, and whoever needs it computes it anew from the customer's events.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -37,6 +37,10 @@ class Kept:
     inside: Sequence[str]
     computed_at: datetime
     changes_at: datetime | None
+
+    def values(self) -> dict[str, Any]:
+        """The columns."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ async def keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
     """Keep this of locked customers, in place of what was."""
     if rows:
         dialect = session.get_bind().dialect.name
-        await run(session, _keep(dialect), parameters([asdict(row) for row in rows]))
+        await run(session, _keep(dialect), parameters([row.values() for row in rows]))
 
 
 async def forget(session: AsyncSession, customer_ids: Iterable[str]) -> None:
