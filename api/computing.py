@@ -18,7 +18,7 @@ from engine.calls import Track
 from engine.computed import Computations, State
 from engine.matching import Evaluate, past
 from store import computed, events
-from store.tables import Computed
+from store.computed import Kept
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Computing:
     is_changed: bool = False  # and to be kept
 
     @classmethod
-    def of(cls, by: Computations, row: Computed) -> "Computing":
+    def of(cls, by: Computations, row: Kept) -> "Computing":
         """As the row has it, which is by these definitions."""
         return cls(by, row.state, frozenset(row.inside), row.computed_at, row.changes_at)
 
@@ -64,17 +64,29 @@ class Computing:
         return self.by.known(own, self.state, at, tz)
 
     def look(
-        self, own: Mapping[str, Any], at: datetime, tz: ZoneInfo, evaluate: Evaluate
+        self,
+        own: Mapping[str, Any],
+        at: datetime,
+        tz: ZoneInfo,
+        evaluate: Evaluate,
+        after: str | None = None,
     ) -> tuple[frozenset[str], frozenset[str]]:
         """Find the segments anew, as of `at`; those that were left, and those entered.
 
-        `own` are the customer's traits without what is computed.
+        `own` are the customer's traits without what is computed. With `after` nothing else has
+        changed since the last look than that one such event was taken in.
         """
-        inside = self.by.inside(self.state, own, at, tz, evaluate)
+        by = self.by if after is None else self.by.about(after)
+        inside = by.inside(self.state, own, at, tz, evaluate)
         before = inside if self.inside is None else self.inside
+        changes_at = by.next_change(self.state, own, at, tz, evaluate)
+        if after is not None:
+            inside |= before - set(by.segments)
+            times = filter(None, (changes_at, self.changes_at))
+            changes_at = min(times, default=None)
         self.inside, self.computed_at = inside, at
         self.is_stale, self.is_changed = False, True
-        self.changes_at = self.by.next_change(self.state, own, at, tz, evaluate)
+        self.changes_at = changes_at
         return before - inside, inside - before
 
     @property
@@ -82,13 +94,13 @@ class Computing:
         """Whether the segments have to be found anew after a call."""
         return self.is_stale or self.computed_at is None
 
-    def row(self, customer_id: str) -> Computed:
+    def kept(self, customer_id: str) -> Kept:
         """What is to be kept."""
         assert self.computed_at is not None  # whoever changes it looks at it
-        return Computed(
+        return Kept(
             customer_id=customer_id,
             by=self.by.version,
-            state=dict(self.state),
+            state=self.state,
             inside=sorted(self.inside or ()),
             computed_at=self.computed_at,
             changes_at=self.changes_at,

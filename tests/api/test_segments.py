@@ -14,8 +14,8 @@ from engine.calls import Alias
 from engine.keys import anonymous_customer
 from engine.reasons import Ending
 from store import computed
+from store.computed import Kept
 from store.database import Database
-from store.tables import Computed
 from tests.api.given import (
     A_DAY,
     DAY,
@@ -68,7 +68,7 @@ async def told(services: Services) -> list[tuple[str, str, str, datetime]]:
     return sorted(found, key=lambda each: each[3])
 
 
-async def row(services: Services, customer: str = "c1") -> Computed:
+async def row(services: Services, customer: str = "c1") -> Kept:
     async with services.database.reading() as session:
         return (await computed.of_customers(session, [customer]))[customer]
 

@@ -19,6 +19,7 @@ from engine.gate import (
     Verdict,
     choose_message,
     decide,
+    offer_for,
     refusal,
 )
 from engine.matching import ConditionFailed, History, PastEvent, key_of, last_activity
@@ -266,11 +267,40 @@ def test_a_webhook_asks_nobody_for_consent() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("does", "channel"), [({"set": {"plan": None}}, "traits"), ({"unsubscribe": True}, "consent")]
+)
+def test_what_we_write_down_ourselves_asks_nobody_but_is_held_out(
+    does: dict[str, Any], channel: str
+) -> None:
+    no = replace(ANA, traits={}, said=lambda *given: NO)
+    assert _decide(_occasion({"send": None, **does}), no) == Go("tip", channel, "ana", None)
+    held = _decide(_occasion({"send": None, **does}, holdout=1), no)
+    assert held == not_sent(Reason.HOLDOUT)
+
+
 def test_variants_are_drawn_alike_every_time() -> None:
     occasion = _occasion({"send": None, "variants": {"a": "tip", "b": {"send": "b", "weight": 3}}})
     drawn = [choose_message(occasion, f"c{n}") for n in range(400)]
     assert drawn == [choose_message(occasion, f"c{n}") for n in range(400)]
     assert 250 < drawn.count("b") < 350
+
+
+def test_a_variants_own_offer_counts_instead_of_the_steps() -> None:
+    own = {"send": "b", "offer": {"free_shipping": True, "valid": "3 days"}}
+    variants = {"send": None, "variants": {"a": "tip", "b": own}}
+    occasion = _occasion({**variants, "offer": {"percent": 10, "valid": "3 days"}})
+    drawn = {choose_message(occasion, f"c{n}"): f"c{n}" for n in range(20)}
+    offers = {
+        message: offer_for(occasion.journey, occasion.step, who) for message, who in drawn.items()
+    }
+    assert offers["b"] is not None
+    assert offers["b"].free_shipping
+    assert offers["tip"] == occasion.step.offer
+    bare = _occasion(variants)
+    assert offer_for(bare.journey, bare.step, drawn["tip"]) is None
+    assert bare.step.makes_offers
+    assert not _occasion().step.makes_offers
 
 
 def test_what_may_be_out_already_is_refused_only_if_she_may_not_be_written_to() -> None:
