@@ -18,9 +18,11 @@
           - {at: 6 days, enrollment: converted}
 
 `customer` are the traits, identified at `starts` just before the start event, which is the
-first that the journey's `starts_on` names. Durations count from `starts`, in the calendar
-of the zone that `customer` names (else the policy's). The surprising fact: a time zone that
-`happens` changes does not change how the times under `gets` are read.
+first that the journey's `starts_on` names. Where that is a segment, nothing is sent at
+`starts`: what `happens` makes the customer enter it, or leave it, in its time. Durations
+count from `starts`, in the calendar of the zone that `customer` names (else the policy's).
+The surprising fact: a time zone that `happens` changes does not change how the times under
+`gets` are read.
 """
 
 import hashlib
@@ -38,7 +40,7 @@ from authoring.scenario_lines import Around, Clock, Expected, read_gets, read_ha
 from authoring.shapes import read_shape
 from authoring.source import Loc, Source
 from engine.calls import Call, EnrollByHand, Identify, Track
-from engine.fields import DurationText
+from engine.fields import TRANSITIONS, DurationText
 from engine.localtime import zone
 from engine.values import read_instant
 
@@ -191,6 +193,14 @@ class _Reader:
                 )
             return (identify,)
         event = head.value.starts_on[0].event
+        if event in TRANSITIONS.values():
+            if story.properties:
+                self._source.refuse(
+                    [*loc, "with"],
+                    "a journey that starts on a segment has no start event with properties: write "
+                    "what the customer does under `happens`, with its own `with`",
+                )
+            return (identify,)
         start = Track(**who, at=clock.starts_at, event=event, properties=story.properties)
         return identify, start
 

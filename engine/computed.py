@@ -28,21 +28,11 @@ from functools import cached_property
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
+from engine.amounts import Count, CountWithin, Rfm, Sum, SumWithin
 from engine.computable import ComputedTrait, Kind
 from engine.expressions import Duration
 from engine.matching import Evaluate, PastEvent
-from engine.measures import (
-    Count,
-    CountWithin,
-    Edge,
-    Favourite,
-    Interval,
-    Measure,
-    Rfm,
-    Season,
-    Sum,
-    SumWithin,
-)
+from engine.measures import Edge, Favourite, Interval, Measure, Season
 from engine.memberships import (
     AT,
     KEPT,

@@ -10,7 +10,7 @@ from authoring.scenario_lines import ExpectedDecision, ExpectedEnding
 from authoring.scenarios import Scenario, slug
 from engine.calls import ChangeConsent, EnrollByHand, Identify, Track
 from engine.reasons import Decision, Ending, Reason
-from tests.authoring.right_folder import JOURNEY, Write
+from tests.authoring.right_folder import JOURNEY, POLICY, Write
 
 HEAD = """\
 scenarios:
@@ -112,6 +112,26 @@ def test_by_hand_the_journey_begins_before_the_customer_is_enrolled(write: Write
     assert by_hand.at == START + timedelta(weeks=3)
     assert by_hand.start_at == START
     assert (by_hand.journey, by_hand.properties) == ("trial", {"plan": "pro"})
+
+
+def test_a_segment_is_entered_by_what_happens(write: Write) -> None:
+    story = HEAD + "    happens:\n      - {after: 0 days, track: bought}\n"
+    files = {
+        "policy.yaml": POLICY + "segments:\n  buyers: {when: count('bought') == 1}\n",
+        "trial/journey.yaml": JOURNEY.replace("on: trial_started", "on: {enters: buyers}"),
+        "trial/scenarios.yaml": story + GETS,
+    }
+    [scenario] = load_journeys(write(files)).journeys["trial"].scenarios
+    identify, bought = scenario.calls
+    assert isinstance(identify, Identify)
+    assert isinstance(bought, Track)
+    assert (bought.event, bought.at) == ("bought", START)
+    files["trial/scenarios.yaml"] = f"{story}    with: {{plan: pro}}\n{GETS}"
+    with pytest.raises(JourneysInvalid) as caught:
+        load_journeys(write(files))
+    [mistake] = caught.value.mistakes
+    assert mistake.line == 7
+    assert "has no start event with properties" in mistake.message
 
 
 def test_what_is_expected_is_read_in_the_customers_zone(write: Write) -> None:
