@@ -19,9 +19,8 @@ from engine.localtime import zone
 from engine.matching import Evaluate
 from engine.routing import zone_of
 from store import computed
-from store.computed import WithTraits
+from store.computed import Kept, WithTraits
 from store.journeys import Published
-from store.tables import Computed
 
 
 async def compute_plain(
@@ -42,7 +41,7 @@ async def compute_plain(
         return frozenset()
     assert published is not None  # or nothing would be computed
     found = await computed.with_traits(session, theirs)
-    kept: list[Computed] = []
+    kept: list[Kept] = []
     moved: set[str] = set()
     for who, tracks in theirs.items():
         row = _taken_in(by, evaluate, found.get(who), tracks, published.policy.timezone)
@@ -64,12 +63,12 @@ def _taken_in(
     known: WithTraits | None,
     tracks: Sequence[Track],
     default_zone: str,
-) -> Computed | None:
+) -> Kept | None:
     """The row after these; None if there is more to it than a row."""
-    if known is None or known.row.by != by.version:
+    if known is None or known.kept.by != by.version:
         return None
-    row = known.row
-    if row.changes_at is not None and row.changes_at < tracks[-1].at:
+    row = known.kept
+    if row.changes_at is not None and row.changes_at <= tracks[-1].at:
         return None  # time changes something first
     tz = zone(zone_of(known.traits, known.context_timezone, default_zone)[0])
     assert tz is not None  # a customer's zone exists
@@ -77,7 +76,8 @@ def _taken_in(
     for track in tracks:
         computing.happened(track, evaluate)
         if computing.is_stale:
-            left, entered = computing.look(known.traits, computing.at(track.at), tz, evaluate)
+            at = computing.at(track.at)
+            left, entered = computing.look(known.traits, at, tz, evaluate, after=track.event)
             if left or entered:
                 return None
-    return computing.row(row.customer_id)
+    return computing.kept(row.customer_id)

@@ -21,8 +21,8 @@
 first that the journey's `starts_on` names. Where that is Parcours' own (a customer is new,
 enters or leaves a segment), what they are and what `happens` bring it about. Durations count
 from `starts`, in the calendar of the zone that `customer` names (else the policy's). The
-surprising fact: a time zone that
-`happens` changes does not change how the times under `gets` are read.
+surprising fact: a time zone that `happens` changes does not change how the times under
+`gets` are read.
 """
 
 import hashlib

@@ -22,27 +22,17 @@ many possible moments and no further; who looks again then learns the next.
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
+from engine.amounts import Count, CountWithin, Rfm, Sum, SumWithin
 from engine.computable import ComputedTrait, Kind
 from engine.expressions import Duration
 from engine.matching import Evaluate, PastEvent
-from engine.measures import (
-    Count,
-    CountWithin,
-    Edge,
-    Favourite,
-    Interval,
-    Measure,
-    Rfm,
-    Season,
-    Sum,
-    SumWithin,
-)
+from engine.measures import Edge, Favourite, Interval, Measure, Season
 from engine.memberships import (
     AT,
     KEPT,
@@ -87,11 +77,28 @@ class Computations:
     _memberships: tuple[Membership, ...]
     _looked_at: tuple[Kept, ...]  # by any segment
     _judge: Judge
+    _about: dict[str, "Computations"] = field(default_factory=dict)
 
     @cached_property
     def deciding(self) -> frozenset[str]:
         """The events that may make a customer enter or leave a segment."""
-        return frozenset(kept.event for each in self._memberships for kept in each.kept)
+        return frozenset(each.event for each in self._looked_at)
+
+    def about(self, event: str) -> "Computations":
+        """The same with only those segments that such an event may concern."""
+        known = self._about.get(event)
+        if known is None:
+            concerned = tuple(
+                each for each in self._memberships if any(kept.event == event for kept in each.kept)
+            )
+            known = self._about[event] = replace(
+                self,
+                segments=tuple(each.name for each in concerned),
+                _memberships=concerned,
+                _looked_at=kept_by(concerned),
+                _about={},
+            )
+        return known
 
     def feeding(self, traits: Collection[str]) -> frozenset[str]:
         """The events from which any of these traits are computed."""

@@ -131,6 +131,26 @@ def test_by_hand_the_journey_begins_before_the_customer_is_enrolled(write: Write
     assert (by_hand.journey, by_hand.properties) == ("trial", {"plan": "pro"})
 
 
+def test_a_segment_is_entered_by_what_happens(write: Write) -> None:
+    story = HEAD + "    happens:\n      - {after: 0 days, track: bought}\n"
+    files = {
+        "policy.yaml": POLICY + "segments:\n  buyers: {when: count('bought') == 1}\n",
+        "trial/journey.yaml": JOURNEY.replace("on: trial_started", "on: {enters: buyers}"),
+        "trial/scenarios.yaml": story + GETS,
+    }
+    [scenario] = load_journeys(write(files)).journeys["trial"].scenarios
+    identify, bought = scenario.calls
+    assert isinstance(identify, Identify)
+    assert isinstance(bought, Track)
+    assert (bought.event, bought.at) == ("bought", START)
+    files["trial/scenarios.yaml"] = f"{story}    with: {{plan: pro}}\n{GETS}"
+    with pytest.raises(JourneysInvalid) as caught:
+        load_journeys(write(files))
+    [mistake] = caught.value.mistakes
+    assert mistake.line == 7
+    assert "has no start event with properties" in mistake.message
+
+
 def test_what_is_expected_is_read_in_the_customers_zone(write: Write) -> None:
     text = HEAD + (
         "    gets:\n"
