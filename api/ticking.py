@@ -13,13 +13,13 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 import structlog
-from engine.computed import Computations
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.accept import accept_in
 from api.errors import kind_of
 from api.services import Services
 from engine.calls import TimePassed
+from engine.computed import Computations
 from rendering.computed import computations_of
 from store import computed, customers, journeys
 

@@ -53,6 +53,23 @@ def test_a_customer_is_identified_just_before_the_start_event(write: Write) -> N
     assert (scenario.file, scenario.line) == ("trial/scenarios.yaml", 2)
 
 
+@pytest.mark.parametrize("starts_on", ["customer.created", "{enters: paying}"])
+def test_what_parcours_itself_reports_is_no_call_of_the_scenario(
+    write: Write, starts_on: str
+) -> None:
+    journey = JOURNEY.replace("starts_on: trial_started", f"starts_on: {starts_on}")
+    files = {
+        "policy.yaml": POLICY + "segments:\n  paying: {when: customer.paying}\n",
+        "trial/journey.yaml": journey,
+        "trial/scenarios.yaml": HEAD + GETS,
+    }
+    [scenario] = load_journeys(write(files)).journeys["trial"].scenarios
+    assert [type(call) for call in scenario.calls] == [Identify]
+    wrong = {**files, "trial/scenarios.yaml": HEAD + "    with: {plan: pro}\n" + GETS}
+    with pytest.raises(JourneysInvalid, match="nobody sends `"):
+        load_journeys(write(wrong))
+
+
 def test_calls_come_in_time_order_with_ids_that_stay_the_same(write: Write) -> None:
     text = HEAD + (
         "    happens:\n"
