@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.company import known_traits
 from engine.effects import Enrolled, Profile
 from engine.keys import is_anonymous
+from engine.localtime import zone
 from engine.reasons import Ending
 from engine.routing import zone_of
 from store import companies, enrollments, journeys
@@ -53,6 +55,13 @@ class Person:
     def zone_is_unknown(self) -> bool:
         """Whether the customer's zone was given by a name that no zone has."""
         return zone_of(self.row.traits, self.row.context_timezone, self.default_zone)[1]
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """The zone in which the customer's times are computed now."""
+        found = zone(self.profile().zone)
+        assert found is not None  # a profile's zone exists
+        return found
 
     def profile(self) -> Profile:
         """The customer as routing sees them now."""
