@@ -113,6 +113,10 @@ def test_every_kind_of_anchor_is_counted_from() -> None:
     }
 
 
+def test_some_step_lets_the_customer_choose_the_hour() -> None:
+    assert any(time.best_hour for time in _times())
+
+
 def test_journeys_start_on_events_on_entering_a_segment_and_end_on_leaving_one() -> None:
     starts = {match.event for journey in JOURNEYS for match in journey.starts_on}
     ends = {match.event for journey in JOURNEYS for match in journey.ends_on}
