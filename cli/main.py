@@ -31,6 +31,7 @@ from cli import (
     outbox,
     preview,
     publish,
+    schema,
     send_test,
     simulate,
     stop,
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.command("dev")(dev.dev)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("schema")(schema.schema)
 app.command("preview")(preview.preview)
 app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)
