@@ -27,6 +27,7 @@ from cli import (
     enrollments,
     importing,
     keys,
+    new,
     offers,
     outbox,
     preview,
@@ -50,6 +51,7 @@ app = typer.Typer(
 
 app.command("dev")(dev.dev)
 app.command("demo")(demo.demo)
+app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("schema")(schema.schema)
 app.command("preview")(preview.preview)
