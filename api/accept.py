@@ -35,9 +35,11 @@ from api.taking import Sayings, how_said, take
 from engine.calls import (
     Call,
     EnrollByHand,
+    TimePassed,
     Track,
 )
 from engine.watching import Watched
+from rendering.computed import computations_of
 from store import events, journeys
 from store.away import is_conflict
 from store.tables import Customer, RefusedCall
@@ -127,13 +129,25 @@ async def _accept(
 ) -> Accepted:
     """One try. Raises NotReachedError."""
     published = await journeys.newest_publication(session)
+    by = computations_of(published.policy) if published is not None else None
     watched = await journeys.watched_by_all(session, published)
+    if by is not None:
+        watched = replace(watched, computed=by.events)
     locked = await lock(session, reach, watched, services.wall())
     await locked.load(session, concerned_by(calls, locked, watched))
     erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
     inside = _those_inside(calls, locked, watched)
-    known = await people(session, owners.values(), published, inside, locked.companies.values())
+    known = await people(
+        session,
+        owners.values(),
+        published,
+        inside,
+        received_at,
+        by,
+        services.evaluate,
+        locked.companies.values(),
+    )
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
     made = [_as_named(call, locked) for call in calls]
@@ -179,7 +193,7 @@ def _may_concern(call: Call, row: Customer, watched: Watched) -> bool:
     if not isinstance(call, Track) or row.first_seen_at is None:
         return True
     zone_moves = call.timezone is not None and call.timezone != row.context_timezone
-    return call.event in watched.events or zone_moves
+    return call.event in watched.events or call.event in watched.computed or zone_moves
 
 
 def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
@@ -187,7 +201,7 @@ def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
     left = set(new)
     fresh: dict[str, list[Call]] = {}
     for call in calls:
-        if not isinstance(call, EnrollByHand):
+        if not isinstance(call, EnrollByHand | TimePassed):
             if call.message_id not in left:
                 continue
             left.discard(call.message_id)

@@ -14,7 +14,7 @@ from api.errors import (
 from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
-from engine.entering import enroll, next_ordinal
+from engine.entering import enroll, has_newer, may_enter_by_hand, next_ordinal
 from engine.matching import key_of
 
 
@@ -34,14 +34,18 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
         raise JourneyArchivedError(journey.journey)
     key = _key(journey, call)
     mine = [e for e in person.enrolled if e.journey.journey == call.journey and e.key == key]
-    is_open = any(each.ending is None for each in mine)
-    has_been = any(not each.is_void for each in mine)
-    if has_been and (journey.reenter == "never" or is_open):
+    if not may_enter_by_hand(journey, mine):
+        is_open = any(each.ending is None for each in mine)
         was = "is in" if is_open else "has been in"
         advice = (
             "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"
         )
         raise AlreadyEnrolledError(f"the customer {was} `{call.journey}` already: {advice}")
+    if has_newer(journey, key, call.start_at, person.enrolled):
+        raise AlreadyEnrolledError(
+            f"the customer began `{call.journey}` later than that with another "
+            f"`{journey.key}`, and it is `newest_only`: give a later start"
+        )
     effect = enroll(
         journey,
         key,

@@ -113,7 +113,8 @@ def _read_head(data: dict[str, Any], source: Source) -> Shape[Journey]:
     raw_steps = data.get("steps")
     head = data | ({"steps": [_STAND_IN_STEP]} if isinstance(raw_steps, list) and raw_steps else {})
     stand_ins: dict[str, Any] = {
-        "journey": "stand-in", "title": "stand-in", "steps": [_STAND_IN_STEP]
+        "journey": "stand-in", "title": "stand-in", "steps": [_STAND_IN_STEP],
+        "key": "stand_in", "reenter": "never",
     }  # fmt: skip
     # One of the two must be there, and not both: fill in for whichever the file lost.
     stand_ins |= {} if isinstance(data.get("topic"), str) else {"transactional": True}

@@ -21,9 +21,17 @@ from pydantic_core import core_schema
 from authoring.scenarios import ScenariosFile
 from authoring.sentences import keys_of
 from authoring.shapes import validate
-from engine.definition import Journey, Offer, Step
+from engine.computable import ComputedTrait
+from engine.definition import AfterEvent, EndMatch, EventMatch, GoalMatch, Journey, Offer, Step
 from engine.expressions import Days, Duration, TimeExpression, Unit, Window
-from engine.fields import check_name, check_step_id, read_events, read_share, read_variants
+from engine.fields import (
+    TRANSITIONS,
+    check_name,
+    check_step_id,
+    read_events,
+    read_share,
+    read_variants,
+)
 from engine.periods import CalendarPeriod, Page
 from engine.policy import Policy, QuietHours, read_quiet
 
@@ -70,8 +78,9 @@ _TEXTS: Mapping[type, str] = {
     Days: rf"^{_WEEKDAYS}(?:\s*,\s*{_WEEKDAYS})*$",
     CalendarPeriod: rf"^{_any_case('calendar')}\s+{_one_of(map(_any_case, Page))}$",
 }
+_NAME = {"pattern": r"^[a-z0-9]+(?:-[a-z0-9]+)*$"}
 _NAMES: Mapping[Any, str] = {
-    check_name: r"^[a-z0-9]+(?:-[a-z0-9]+)*$",
+    check_name: _NAME["pattern"],
     check_step_id: rf"^(?!(?:start|event|customer)$){_STEP_ID}$",
 }
 _UNWRITTEN = "unwritten"
@@ -105,7 +114,8 @@ _SHORT: Mapping[Any, Callable[[JsonSchemaValue], JsonSchemaValue]] = {
 }
 
 # What a model needs and a file may leave out, for it is taken from another key.
-_MADE_UP = {(Step, "id")}
+_EVENTS = (EventMatch, EndMatch, GoalMatch, AfterEvent)
+_MADE_UP = {(Step, "id"), *((match, "event") for match in _EVENTS)}
 
 
 def schema_of(file: str) -> dict[str, Any]:
@@ -181,7 +191,11 @@ class _Generator(GenerateJsonSchema):
         """Its keys and no others, each with what it means, and the rules of the whole."""
         made = super().model_schema(schema)
         model: type[BaseModel] = schema["cls"]
+        if issubclass(model, EventMatch):
+            made["properties"] |= {key: {"type": "string", **_NAME} for key in TRANSITIONS}
         for name, value in made["properties"].items():
+            if "patternProperties" in value:
+                value["additionalProperties"] = False
             if value.get("type") != "string":
                 value.pop("examples", None)  # they are texts, which an editor would put in quotes
             if meaning := _meaning(model, name):
@@ -208,6 +222,10 @@ def _rules(model: type[BaseModel]) -> JsonSchemaValue:
         when = _named_by(Step, {"id": "a-step", "send": "a-message"})
         names = [key for key in does if not _lacks_id({key: "a-message", "at": "start"})]
         return {"allOf": [_exactly_one(does), _exactly_one(when), _some_of(["id", *names])]}
+    if issubclass(model, EventMatch):
+        return _exactly_one(["event", *TRANSITIONS])
+    if model is ComputedTrait:
+        return _exactly_one(_named_by(ComputedTrait, {}))
     if model is Journey:
         transactional = {"properties": {"transactional": {"const": True}}}
         either = [{"required": ["topic"]}, {"required": ["transactional"], **transactional}]

@@ -8,14 +8,14 @@ names that nobody uses, and not a journey without its names.
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from authoring.folder import LIBRARY, LoadedJourneys, load_journeys
-from authoring.mistakes import JourneysInvalid
+from authoring.mistakes import JourneysInvalid, Mistake
 from authoring.needs import Sections, needs, sections_of
 from authoring.yaml_lines import NotYaml, read_yaml
 from authoring.yaml_text import NotChanged, entry_text, with_entry, with_value
@@ -25,11 +25,20 @@ from cli.scenarios import differences
 _JOURNEY, _SCENARIOS, _POLICY = "journey.yaml", "scenarios.yaml", "policy.yaml"
 _TEXTS = frozenset({".txt", ".html"})
 
-# Where one name means another thing, a journey does too; a topic of one's own is only renamed.
-_MUST_AGREE = ("traits", "segments")
+# Where one name means another thing, a journey does too: of a topic what decides who gets it, of
+# a computed trait or a segment all of it. A webhook is the app's own, and so are titles.
+_DECISIVE: Mapping[str, tuple[str, ...] | None] = {
+    "topics": ("subscribed", "double_opt_in"),
+    "traits": None,
+    "segments": None,
+}
 
-# The line by which an editor finds a file's schema, if its place is told from the file.
-_SCHEMA = re.compile(r"^(# yaml-language-server: \$schema=)(\.\.?/\S+)$", re.MULTILINE)
+# What a file says of places outside of its journey, told from where it lies: the line by which
+# an editor finds its schema, and the links of notes.
+_PLACES = {
+    ".yaml": re.compile(r"^(# yaml-language-server: \$schema=)(\.\./\S+)()$", re.MULTILINE),
+    ".md": re.compile(r"(\]\()(\.\./[^)\s]+)(\))"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,14 @@ class Copied:
     loaded: LoadedJourneys
 
 
+class NotCopied(JourneysInvalid):
+    """The folder would not be right with the copy. `differing` as in `Copied`: it may be why."""
+
+    def __init__(self, mistakes: Iterable[Mistake], differing: dict[str, list[str]]) -> None:
+        super().__init__(mistakes)
+        self.differing = differing
+
+
 def copyable(folder: Path) -> dict[str, Copyable]:
     """By name, those of the library first; then those beside it, unless of the same name."""
     found: dict[str, Copyable] = {}
@@ -66,20 +83,28 @@ def copyable(folder: Path) -> dict[str, Copyable]:
 def copy_journey(
     folder: Path, chosen: Copyable, name: str, *, with_scenarios: bool = True
 ) -> Copied:
-    """The copy in the journeys folder, which is right; else nothing, and JourneysInvalid."""
+    """The copy in the journeys folder, which is right; else nothing, and NotCopied."""
     try:
         with TemporaryDirectory(prefix=".parcours-new-", dir=folder) as made:
             aside = Path(made) / "journeys"
             shutil.copytree(folder, aside, symlinks=True, ignore=_left_out(folder))
             _copy(chosen, aside / name, folder / name, with_scenarios)
             added, differing = _complete(aside, chosen, name)
-            loaded = load_journeys(aside)
-            if wrong := differences(loaded):
-                raise JourneysInvalid(wrong)
+            loaded = _checked(aside, differing)
             _move(aside, folder, name, with_policy=bool(added))
     except OSError as error:
         raise TroubleError(f"`{folder}` can't be written: {error}") from error
     return Copied(name, added, differing, loaded)
+
+
+def _checked(folder: Path, differing: dict[str, list[str]]) -> LoadedJourneys:
+    try:
+        loaded = load_journeys(folder)
+    except JourneysInvalid as invalid:
+        raise NotCopied(invalid.mistakes, differing) from None
+    if wrong := differences(loaded):
+        raise NotCopied(wrong, differing)
+    return loaded
 
 
 def _title(path: Path) -> str:
@@ -105,14 +130,15 @@ def _copy(chosen: Copyable, aside: Path, target: Path, with_scenarios: bool) -> 
     """The journey's folder, with its new name wherever it says the old one."""
     left_out = shutil.ignore_patterns(".*", *(() if with_scenarios else (_SCENARIOS,)))
     shutil.copytree(chosen.path, aside, symlinks=True, ignore=left_out)
-    for file in (_JOURNEY, _SCENARIOS):
-        if not (path := aside / file).is_file():
+    for path in aside.iterdir():
+        if path.suffix not in _PLACES or not path.is_file():
             continue
         text = _read(path)
-        if file == _JOURNEY:
+        if path.name == _JOURNEY:
             text = _renamed(text, chosen, target.name)
-        text = _naming_itself(text, chosen.name, target.name)
-        path.write_text(_schema_from(text, chosen.path, target), encoding="utf-8")
+        if path.suffix == ".yaml":
+            text = _naming_itself(text, chosen.name, target.name)
+        path.write_text(_from_there(text, path.suffix, chosen.path, target), encoding="utf-8")
 
 
 def _renamed(text: str, chosen: Copyable, name: str) -> str:
@@ -128,12 +154,12 @@ def _naming_itself(text: str, old: str, new: str) -> str:
     return re.sub(said, rf"\g<1>\g<2>{new}\g<2>", text)
 
 
-def _schema_from(text: str, old: Path, new: Path) -> str:
+def _from_there(text: str, suffix: str, old: Path, new: Path) -> str:
     def moved(found: re.Match[str]) -> str:
-        place = os.path.relpath(old / found[2], new)
-        return f"{found[1]}{Path(place).as_posix()}"
+        place = Path(os.path.relpath(old / found[2], new)).as_posix()
+        return f"{found[1]}{place}{found[3]}"
 
-    return _SCHEMA.sub(moved, text)
+    return _PLACES[suffix].sub(moved, text)
 
 
 def _complete(
@@ -159,10 +185,16 @@ def _complete(
                 ) from error
     policy.write_text(ours, encoding="utf-8")
     differing = {
-        s: [n for n in wanted.get(s, ()) if n in has[s] and has[s][n] != defined[s][n]]
-        for s in _MUST_AGREE
+        s: [n for n in wanted.get(s, ()) if n in has[s] and _differ(has[s][n], defined[s][n], keys)]
+        for s, keys in _DECISIVE.items()
     }
     return _filled(missing), _filled(differing)
+
+
+def _differ(ours: Any, theirs: Any, keys: tuple[str, ...] | None) -> bool:
+    if keys is None or not (isinstance(ours, dict) and isinstance(theirs, dict)):
+        return bool(ours != theirs)
+    return any(ours.get(key, False) != theirs.get(key, False) for key in keys)
 
 
 def _filled(by_section: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -16,8 +16,7 @@ from cli.errors import WRONG_INPUT, WrongInputError
 from cli.options import JOURNEYS, JourneysOption
 
 if TYPE_CHECKING:
-    from authoring.mistakes import JourneysInvalid
-    from cli.copying import Copied, Copyable
+    from cli.copying import Copied, Copyable, NotCopied
 
 
 def new(
@@ -37,8 +36,7 @@ def new(
     ] = False,
 ) -> None:
     """Copy a journey of the library into the journeys folder, with what it needs."""
-    from authoring.mistakes import JourneysInvalid
-    from cli.copying import copy_journey, copyable
+    from cli.copying import NotCopied, copy_journey, copyable
 
     if not folder.is_dir():
         raise WrongInputError(f"there is no folder `{folder}`: name the one with `policy.yaml`")
@@ -55,8 +53,8 @@ def new(
     _check_name(journey, folder)
     try:
         copied = copy_journey(folder, chosen, journey, with_scenarios=not without_scenarios)
-    except JourneysInvalid as invalid:
-        print("\n".join(_refused(invalid, folder, journey)))
+    except NotCopied as refused:
+        print("\n".join(_refused(refused, folder, journey)))
         raise typer.Exit(WRONG_INPUT) from None
     print("\n".join(_told(copied, chosen, folder)))
 
@@ -94,28 +92,41 @@ def _list(found: dict[str, Copyable], folder: Path) -> list[str]:
     return [f"{name:<{width}}  {each.title}" for name, each in found.items()]
 
 
-def _refused(invalid: JourneysInvalid, folder: Path, journey: str) -> list[str]:
+def _refused(refused: NotCopied, folder: Path, journey: str) -> list[str]:
     from cli.check import in_words
 
-    lines = [*in_words(folder, invalid.mistakes), "nothing was written"]
-    if any(each.file == f"{journey}/scenarios.yaml" for each in invalid.mistakes):
+    lines = in_words(folder, refused.mistakes)
+    if any(each.file == f"{journey}/scenarios.yaml" for each in refused.mistakes):
+        lines += _differing(refused.differing, folder)
         lines.append(
-            "its scenarios come out otherwise by your policy, so you may leave them out, with "
-            "`--without-scenarios`, and write your own"
+            "its scenarios come out otherwise by your policy: change that, or leave them out with "
+            "`--without-scenarios` and write your own"
         )
-    return lines
+    return [*lines, "nothing was written"]
 
 
 def _told(copied: Copied, chosen: Copyable, folder: Path) -> list[str]:
     from cli.check import summary, warnings
 
-    policy = folder / "policy.yaml"
-    lines = [f"{folder / copied.name}: copied from {chosen.path}"]
-    for section, names in copied.added.items():
-        lines.append(f"{policy}: {section}: added {', '.join(f'`{name}`' for name in names)}")
-    for section, names in copied.differing.items():
-        lines.append(
-            f"{policy}: {section}: has {', '.join(f'`{name}`' for name in names)} already, "
-            "otherwise than the library: see that the journey means the same"
-        )
-    return [*lines, *warnings(folder, copied.loaded), summary(copied.loaded)]
+    return [
+        f"{folder / copied.name}: copied from {chosen.path}",
+        *(
+            f"{folder / 'policy.yaml'}: {section}: added {_names(names)}"
+            for section, names in copied.added.items()
+        ),
+        *_differing(copied.differing, folder),
+        *warnings(folder, copied.loaded),
+        summary(copied.loaded),
+    ]
+
+
+def _differing(differing: dict[str, list[str]], folder: Path) -> list[str]:
+    return [
+        f"{folder / 'policy.yaml'}: {section}: {_names(names)} is not as in the library, so the "
+        "journey may not do the same"
+        for section, names in differing.items()
+    ]
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

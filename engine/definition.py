@@ -236,7 +236,8 @@ class Journey(_Frozen):
     starts_on: Events = ()
     fresh: DurationText = parse_duration("1 day")
     key: str | None = Field(default=None, min_length=1)
-    reenter: Literal["never", "after_exit", "restart"] = "never"
+    reenter: Literal["never", "after_exit", "restart", "always"] = "never"
+    newest_only: bool = False
     ends_on: Ends = ()
     ends_at: TimeText | None = None
     goal: Goals = ()
@@ -253,6 +254,12 @@ class Journey(_Frozen):
             raise ValueError("a journey has a `topic` or is `transactional`, not both")
         if not self.transactional and self.topic is None:
             raise ValueError("a journey needs a `topic`, or `transactional: true`")
+        if self.newest_only and self.key is None:
+            raise ValueError("`newest_only` is about enrollments with other keys: it needs a `key`")
+        if self.newest_only and self.reenter == "always":
+            raise ValueError(
+                "`newest_only` ends what `reenter: always` lets stand: leave one of them out"
+            )
         seen: set[str] = set()
         for step in self.steps:
             if step.id in seen:

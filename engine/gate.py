@@ -41,7 +41,7 @@ class Customer:
     `suppressed` says whether an address may not be written to. `read_phone` knows how phone
     numbers are written. `where` is None where only the zone of the delivery is known.
     `upcoming` is what else is due to them, where it may bear on a cap. `words` is all they
-    said about being written to, oldest first.
+    said about being written to, oldest first. `segments` are those that they are in.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Customer:
     where: Whereabouts | None = None
     upcoming: tuple[Upcoming, ...] = ()
     words: Sequence[Word] = ()
+    segments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ def _history(occasion: Occasion, customer: Customer) -> History:
         count=count,
         sent=lambda step: any(m.step == step for m in mine),
         clicked=lambda step: any(m.step == step and m.clicked for m in mine),
+        inside=lambda segment: segment in customer.segments,
     )
 
 

@@ -16,11 +16,13 @@ class Watched:
     """`events` start, end or fire something. `of_company` end also a colleague's enrollment.
 
     `company_versions` are the versions (journey, version) to which a company matters.
+    `computed` are the events that something is computed from.
     """
 
     events: frozenset[str] = frozenset()
     of_company: frozenset[str] = frozenset()
     company_versions: frozenset[tuple[str, str]] = frozenset()
+    computed: frozenset[str] = frozenset()
 
 
 def watched(versions: Iterable[Journey]) -> Watched:

@@ -80,8 +80,9 @@ def test_a_file_without_keys_is_one_mistake(text: str) -> None:
         ("Topic: x", "unknown key `Topic`, did you mean `topic`?"),
         ("zzz: x", "unknown key `zzz`: the keys here are `journey`, `title`, `starts_on`"),
         (
-            "reenter: always",
-            "`reenter: always` is not known: write one of `never`, `after_exit`, `restart`",
+            "reenter: sometimes",
+            "`reenter: sometimes` is not known: write one of `never`, `after_exit`, `restart`, "
+            "`always`",
         ),
         ("holdout: 1.5", "`holdout: 1.5` is out of range"),
         ("holdout: ten%", "write `0.1` or `10%`"),
@@ -200,7 +201,7 @@ def test_a_journey_needs_steps(steps: str, message: str) -> None:
 def test_mistakes_in_one_step_hide_none_in_another_or_in_the_head() -> None:
     text = (
         HEAD.replace("A trial", "''")
-        + "reenter: always\n"
+        + "reenter: sometimes\n"
         + STEPS.replace("start + 1 day", "start + 1 dya")
         + "  - send: tip\n  - send: demo\n    after_idle: 10\n    grace: 1 dya\n    days: xyz\n"
     )

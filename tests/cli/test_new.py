@@ -58,6 +58,7 @@ LIBRARY = {
     "win-back/scenarios.yaml": SCENARIOS,
     "win-back/hello/subject.txt": "Come back",
     "win-back/hello/email.html": "<p>Come back: {{ offer.code }}</p>",
+    "win-back/README.md": "See [how](../../../docs/x.md#a), [this](hello/email.html), `../y`.\n",
     "win-back/.notes": "mine",
 }
 
@@ -110,7 +111,11 @@ def test_the_copy_is_the_journey_under_its_new_name_and_no_other_line_changes(
         "{journey: win-back,", "{journey: come-home,"
     )
     assert after["come-home/hello/email.html"] == LIBRARY["win-back/hello/email.html"]
+    assert after["come-home/README.md"] == (
+        "See [how](../../docs/x.md#a), [this](hello/email.html), `../y`.\n"
+    )
     assert {name for name in after.keys() - before.keys() if "." in name} == {
+        "come-home/README.md",
         "come-home/journey.yaml",
         "come-home/scenarios.yaml",
         "come-home/hello/subject.txt",
@@ -226,18 +231,44 @@ def test_without_a_folder_or_a_journey_it_says_so(tmp_path: Path) -> None:
     assert "there is nothing to copy" in new(tmp_path, "--list")[1]
 
 
+def test_a_topic_that_subscribes_otherwise_is_told_where_it_makes_scenarios_untrue(
+    folder: Path,
+) -> None:
+    """Its title is nobody's business."""
+    comeback = "  comeback: {title: Come back, subscribed: SAID}\n"
+    policy = POLICY.replace("webhooks:\n", f"{comeback}webhooks:\n")
+    write(folder, {"policy.yaml": policy.replace("SAID", "false")})
+    code, told = new(folder, "come-home", "--from", "win-back")
+    assert (code, "topics: `comeback` is not as in the library" in told) == (2, True)
+    write(folder, {"policy.yaml": policy.replace("SAID", "true")})
+    code, told = new(folder, "come-home", "--from", "win-back")
+    assert (code, "is not as in the library" in told) == (0, False)
+
+
 OURS = copyable(ROOT / "journeys")
+BARE = """\
+sender: {name: Atelier, email: hello@atelier.example}
+postal_address: 12 rue des Tanneurs, 69005 Lyon, France
+timezone: Europe/Paris
+currency: EUR
+topics:
+  onboarding: {title: Getting started, subscribed: true}
+post:  # which nobody can know but the sender
+  return_address: {name: Atelier, street: 1 High Street, city: Lyon, country: FR}
+"""
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_journey_that_we_offer_can_be_copied(name: str, tmp_path: Path) -> None:
-    """Into a folder with nothing but our policy and layouts."""
-    for path in (ROOT / "journeys").iterdir():
-        if path.is_file():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    copied = copy_journey(tmp_path, OURS[name], "a-copy")
-    assert copied.loaded.journeys["a-copy"].journey.title == OURS[name].title
+    """Into a folder that has our layouts, and of a policy only what every one must have."""
+    for path in (ROOT / "journeys").glob("*.html"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    chosen = OURS[name]
+    write(tmp_path, {"policy.yaml": BARE})
+    copied = copy_journey(tmp_path, chosen, "a-copy")
+    assert copied.loaded.journeys["a-copy"].journey.title == chosen.title
     assert copied.loaded.journeys["a-copy"].scenarios != ()
+    assert copied.differing == {}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 

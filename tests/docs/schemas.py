@@ -19,6 +19,7 @@ from authoring.json_schema import FILES, MEANINGS, as_text, schema_of
 from authoring.scenario_lines import Get, Happening
 from authoring.sentences import keys_of
 from engine.definition import AfterEvent, EndMatch, EventMatch, GoalMatch
+from engine.fields import TRANSITIONS
 from engine.policy import PolicyTracking
 from tests.docs.pages import Page, page, words
 from tests.docs.test_lists import LANGUAGE, MODELS
@@ -42,9 +43,10 @@ def meanings(told: Page) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for heading, models in [*((each, (model,)) for each, model in MODELS.items()), *_MORE.items()]:
         rows = told.table(heading, "key")
-        said = {words(row[0])[0]: _LINK.sub(r"\1", row[1]) for row in rows}
+        said = {key: _LINK.sub(r"\1", row[1]) for row in rows for key in words(row[0])}
         for model in models:
-            found[model.__name__] = {key: said[key] for key in keys_of(model) if key in said}
+            keys = (*keys_of(model), *(TRANSITIONS if issubclass(model, EventMatch) else ()))
+            found[model.__name__] = {key: said[key] for key in keys if key in said}
     return found
 
 

@@ -15,10 +15,12 @@ from authoring.policy_file import CHANNELS
 from authoring.scenario_lines import Get, Happening
 from authoring.scenarios import _Story
 from authoring.sentences import keys_of
+from engine.computable import ComputedTrait, Segment
 from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Step, Variant
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
+from engine.fields import TRANSITIONS
 from engine.policy import Cap, Policy, PostPolicy, QuietHours, Sender, SmsPolicy, Topic, Webhook
 from engine.postal import PostalAddress
 from engine.reasons import Decision, Ending, Language, Reason
@@ -86,12 +88,14 @@ MODELS: dict[str, type[BaseModel]] = {
     "Cap keys": Cap,
     "Quiet hours": QuietHours,
     "Webhook keys": Webhook,
+    "Computed traits": ComputedTrait,
+    "Segments": Segment,
     "Scenario keys": _Story,
 }
 
 LISTINGS = [
     *(_keys(heading, model) for heading, model in MODELS.items()),
-    _keys("Events", GoalMatch, AfterEvent),
+    _listing(LANGUAGE, "Events", "key", {*keys_of(GoalMatch), *keys_of(AfterEvent), *TRANSITIONS}),
     _keys("What happens", Happening),
     _keys("What they get", Get),
     _listing(LANGUAGE, "Events", "event", BUILT_IN_EVENTS),

@@ -43,6 +43,8 @@ def texts() -> Iterator[tuple[str, str, str]]:
             where = f"{fence.page}:{fence.line}"
             if fence.kind == "steps":
                 yield "journey", where, HEAD + textwrap.indent(fence.text, "  ")
+            elif fence.kind in ("traits", "segments"):
+                yield "policy", where, POLICY + fence.text
             else:
                 yield fence.kind, where, fence.text
 
@@ -99,8 +101,10 @@ def _mappings(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 
 
 # Under these keys the names, and what hangs below them, are the author's.
-FREE = {"topics", "webhooks", "quiet_hours", "variants", "set", "with", "customer", "identify",
-        "title", "description", "stop_text"}  # fmt: skip
+FREE = {
+    "topics", "webhooks", "traits", "segments", "quiet_hours", "variants", "set", "with",
+    "customer", "identify", "title", "description", "stop_text",
+}  # fmt: skip
 
 
 @each_right
@@ -157,6 +161,9 @@ _HEAD = {"journey": "trial", "title": "A trial"}
         {"topic": "news", "holdout": 1.5, "steps": [_STEP]},
         {"topic": "news", "goal": {"evnt": "bought"}, "steps": [_STEP]},
         {"topic": "news", "starts_on": [{"event": "a", "of": "company"}], "steps": [_STEP]},
+        {"topic": "news", "starts_on": {"enters": "lapsed", "event": "a"}, "steps": [_STEP]},
+        {"topic": "news", "starts_on": {"where": "event.total > 5"}, "steps": [_STEP]},
+        {"topic": "news", "ends_on": ["a", {"leaves": "Not a name"}], "steps": [_STEP]},
         {"topic": "news", "steps": [{"set": {"a": 1}, "at": "start"}]},  # no id
         {"topic": "news", "steps": [{**_STEP, "call": "crm"}]},
         {"topic": "news", "steps": [{**_STEP, "id": "start"}]},
@@ -180,6 +187,30 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "Days": parse_days,
     "CalendarPeriod": parse_period,
 }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"traits": {"orders": {"count": "ordered", "sum": "ordered"}}},
+        {"traits": {"orders": {"within": "90 days"}}},
+        {"traits": {"orders": "ordered"}},
+        {"segments": {"lapsed": {"title": "No condition"}}},
+        {"segments": {"No name": {"when": "customer.orders > 1"}}},
+        {"quiet_hours": {"sms": {}}},
+        {"quiet_hours": {"sms": "21:00"}},
+        {"caps": [{"max": 0, "per": "7 days"}]},
+        {"caps": [{"max": 1, "per": "calendar year"}]},
+        {"holdout": "5"},
+        {"topics": {}},
+    ],
+)
+def test_a_policy_that_can_not_be_is_refused(wrong: dict[str, Any]) -> None:
+    policy = read_yaml(POLICY).data
+    assert refused("policy", policy) == []
+    assert refused("policy", policy | wrong) != []
+
+
 LITTLE_TEXTS = [
     ("TimeExpression", "start"),
     ("TimeExpression", "start+1 day"),

@@ -128,6 +128,8 @@ def test_a_running_journey_ignores_keys_that_newer_code_wrote() -> None:
         ({"journey": "Trial"}, "use lower case letters"),
         ({"title": ""}, "title"),
         ({"reenter": "sometimes"}, "reenter"),
+        ({"newest_only": True}, "it needs a `key`"),
+        ({"newest_only": True, "key": "c", "reenter": "always"}, "leave one of them out"),
         ({"holdout": "110%"}, "holdout"),
         ({"holdout": "x%"}, "is not a share"),
         ({"ends_at": "tip + 1 day"}, "`ends_at` can't depend on a step"),
