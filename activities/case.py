@@ -16,7 +16,7 @@ from activities import computing
 from activities.desk import Attempt, Desk
 from activities.facts import customer_facts
 from engine import gate
-from engine.definition import Journey, Step
+from engine.definition import Journey, Offer, Step
 from engine.policy import Policy
 from engine.routing import zone_of
 from engine.stops import Target
@@ -51,6 +51,11 @@ class Case:
     def topic(self) -> str | None:
         """The topic the message belongs to; None if it is transactional."""
         return self.journey.topic_of(self.step)
+
+    @property
+    def terms(self) -> Offer | None:
+        """What the customer's message offers them, as the journey says it."""
+        return gate.offer_for(self.journey, self.step, self.facts.id)
 
     @property
     def at(self) -> datetime:

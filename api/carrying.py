@@ -191,7 +191,7 @@ class Carrier:
         await computed.keep(
             self.session,
             [
-                each.computing.row(each.row.id)
+                each.computing.kept(each.row.id)
                 for each in self.people.values()
                 if each.computing is not None and each.computing.is_changed
             ],

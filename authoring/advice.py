@@ -31,9 +31,9 @@ def advise(
                 f"`{step.id}` may be printed, but nobody is named as its sender: add "
                 "`post` in policy.yaml, with a `return_address`",
             )
-        if step.offer is not None and not journey.goal:
+        if step.makes_offers and not journey.goal:
             source.warn(
-                ("steps", index, "offer"),
+                ("steps", index, "offer" if step.offer is not None else "variants"),
                 f"`{step.id}` makes an offer in a journey without a `goal`, so those who bought "
                 "get it too, and nobody learns whether it works: add `goal`",
             )

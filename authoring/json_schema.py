@@ -231,8 +231,7 @@ def _rules(model: type[BaseModel]) -> JsonSchemaValue:
         either = [{"required": ["topic"]}, {"required": ["transactional"], **transactional}]
         return {"oneOf": either}
     if model is Offer:
-        both = {"required": ["percent", "amount"]}
-        return {**_some_of(_named_by(Offer, {"valid": "1 day"})), "not": both}
+        return _exactly_one(_named_by(Offer, {"valid": "1 day"}))
     return {"minProperties": 1} if model is QuietHours else {}
 
 
@@ -246,7 +245,8 @@ def _some_of(keys: list[str]) -> JsonSchemaValue:
 
 def _named_by(model: type[BaseModel], data: dict[str, Any]) -> list[str]:
     """The keys of which the model asks for one, by its own words: `data` has none of them."""
-    named = [key for each in _errors(model, data) for key in re.findall(r"`(\w+)`", each["msg"])]
+    sentences = [each["msg"] for each in _errors(model, data)]
+    named = [key for each in sentences for key in re.findall(r"`(\w+)[`:]", each)]
     if not named or not {*named} <= {*keys_of(model)}:
         raise TypeError(f"{model.__name__} no longer names the keys that it wants one of: {named}")
     return named

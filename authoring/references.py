@@ -4,7 +4,7 @@ Checks step by step and key by key, so a step that is wrong in one key is still 
 the others. Knows files only through what it is given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from authoring.conditions import Known, check_condition, check_events
@@ -12,7 +12,7 @@ from authoring.journey_file import CheckedJourney, CheckedStep
 from authoring.policy_file import PolicyNames, refuse_unknown_channel
 from authoring.sentences import did_you_mean
 from authoring.source import Loc, Source
-from engine.definition import Step
+from engine.definition import Offer, Step
 from rendering.errors import SenderSyntaxError
 from rendering.senders import compile_sender
 
@@ -58,10 +58,14 @@ def _check_step(
     if good("when") and step.when is not None:
         known = Known(step_ids=checked.step_ids, segments=around.policy.segments)
         check_condition(step.when, (*loc, "when"), source, known)
+    if good("unsubscribe") and step.unsubscribe is not None:
+        for index, topic in enumerate(step.leaves or ()):
+            _check_topic(topic, (*loc, "unsubscribe", index), around.policy, source)
     if good("call") and step.call is not None:
         _check_webhook(step.call, (*loc, "call"), around, source)
-    if good("offer") and step.offer is not None and step.offer.code_from is not None:
-        _check_webhook(step.offer.code_from, (*loc, "offer", "code_from"), around, source)
+    for where, offer in _offers(checked_step, step):
+        if offer.code_from is not None:
+            _check_webhook(offer.code_from, (*where, "code_from"), around, source)
     if good("from") and step.sender is not None:
         try:
             compile_sender(step.sender)
@@ -89,12 +93,14 @@ def _refuse_offers(
     checked_step: CheckedStep, step: Step, around: Surroundings, source: Source
 ) -> None:
     """It is what a message says that makes it marketing, not what it is called."""
-    if checked_step.shape.good("offer") and step.offer is not None:
+    made = list(_offers(checked_step, step))
+    for where, _ in made:
         source.refuse(
-            (*checked_step.loc, "offer"),
+            where,
             "an offer in a transactional message makes it marketing: give the step a `topic`, or "
             "remove `offer`",
         )
+    if made:
         return
     for loc, name in checked_step.messages():
         if (place := around.offering.get(name)) is not None:
@@ -104,6 +110,16 @@ def _refuse_offers(
                 f"`{file}` speaks of `offer` in line {line}, and an offer in a transactional "
                 "message makes it marketing: give the step a `topic`, or take it out of the text",
             )
+
+
+def _offers(checked_step: CheckedStep, step: Step) -> Iterator[tuple[Loc, Offer]]:
+    """The offers that the step's messages make, with where it says so."""
+    loc, good = checked_step.loc, checked_step.shape.good
+    if good("offer") and step.offer is not None:
+        yield (*loc, "offer"), step.offer
+    for name, variant in (step.variants or {}).items() if good("variants") else ():
+        if variant.offer is not None:
+            yield (*loc, "variants", name, "offer"), variant.offer
 
 
 def _is_transactional(checked_step: CheckedStep, step: Step, checked: CheckedJourney) -> bool:

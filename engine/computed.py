@@ -21,28 +21,30 @@ many possible moments and no further; who looks again then learns the next.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
+from engine.amounts import Count, CountWithin, Rfm, Sum, SumWithin
 from engine.computable import ComputedTrait, Kind
 from engine.expressions import Duration
 from engine.matching import Evaluate, PastEvent
-from engine.measures import (
-    Count,
-    CountWithin,
-    Edge,
-    Favourite,
-    Interval,
-    Measure,
-    Rfm,
-    Season,
-    Sum,
-    SumWithin,
+from engine.measures import Edge, Favourite, Interval, Measure, Season
+from engine.memberships import (
+    AT,
+    KEPT,
+    Judge,
+    Kept,
+    MadeOf,
+    Membership,
+    State,
+    kept_by,
+    time_alone,
+    values_of,
 )
-from engine.memberships import AT, KEPT, Customer, Judge, Kept, MadeOf, Membership, State, moments
 from engine.policy import Policy
 from engine.spans import Span, instant, microseconds
 
@@ -53,9 +55,9 @@ Counted = Callable[[str], MadeOf]
 
 # Raised when the same events would come to another state, or a state be read otherwise.
 _RULES = 1
-# A millisecond or two of work. Who has more leavings before anything changes is looked at
-# again when these are over.
-_MOST_LOOKS = 100
+# A millisecond of work. Who has more leavings before anything changes is looked at again
+# when these are over.
+_MOST_LOOKS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,34 @@ class Computations:
     _kept: tuple[Kept, ...]
     _by_trait: Mapping[str, Kept]
     _memberships: tuple[Membership, ...]
+    _looked_at: tuple[Kept, ...]  # by any segment
     _judge: Judge
+    _about: dict[str, "Computations"] = field(default_factory=dict)
+
+    @cached_property
+    def deciding(self) -> frozenset[str]:
+        """The events that may make a customer enter or leave a segment."""
+        return frozenset(each.event for each in self._looked_at)
+
+    def about(self, event: str) -> "Computations":
+        """The same with only those segments that such an event may concern."""
+        known = self._about.get(event)
+        if known is None:
+            concerned = tuple(
+                each for each in self._memberships if any(kept.event == event for kept in each.kept)
+            )
+            known = self._about[event] = replace(
+                self,
+                segments=tuple(each.name for each in concerned),
+                _memberships=concerned,
+                _looked_at=kept_by(concerned),
+                _about={},
+            )
+        return known
+
+    def feeding(self, traits: Collection[str]) -> frozenset[str]:
+        """The events from which any of these traits are computed."""
+        return frozenset(kept.event for name, kept in self._by_trait.items() if name in traits)
 
     @property
     def is_empty(self) -> bool:
@@ -121,8 +150,8 @@ class Computations:
 
         `own` may hold the computed traits already, and a company's, which no segment sees.
         """
-        who, now = Customer(own, state, tz), _now(state, at)
-        return self._judge.inside(self._memberships, who, now, evaluate)
+        values = values_of(self._looked_at, state, _now(state, at), tz)
+        return self._judge.inside(self._memberships, own, values, evaluate)
 
     def next_change(
         self,
@@ -136,16 +165,13 @@ class Computations:
 
         Or, after so many moments that changed nothing, the last of them.
         """
-        who, now = Customer(own, state, tz), _now(state, at)
-        timed = [
-            each
-            for each in self._memberships
-            if next(moments(each.kept, state, now, tz), None) is not None
-        ]
-        kept = {each.key: each for membership in timed for each in membership.kept}
-        before = self._judge.inside(timed, who, now, evaluate)
-        for looks, then in enumerate(moments(kept.values(), state, now, tz), start=1):
-            after = self._judge.inside(timed, who, then, evaluate)
+        now = _now(state, at)
+        values = values_of(self._looked_at, state, now, tz)
+        before = self._judge.inside(self._memberships, own, values, evaluate)
+        changes = time_alone(self._looked_at, state, now, tz)
+        for looks, (then, changed) in enumerate(changes, start=1):
+            values |= changed
+            after = self._judge.inside(self._memberships, own, values, evaluate)
             if after != before or looks == _MOST_LOOKS:
                 return instant(then)
         return None
@@ -163,6 +189,10 @@ def computations(policy: Policy, counted: Counted) -> Computations:
         asked[key]: Kept(key, asked[key][0], None, _count(asked[key][1])) for key in sorted(asked)
     }
     kept = (*by_trait.values(), *by_count.values())
+    memberships = tuple(
+        _membership(name, policy.segments[name].when, made, by_trait, by_count)
+        for name, made in made_of.items()
+    )
     return Computations(
         version=_version(policy),
         traits=tuple(by_trait),
@@ -170,10 +200,8 @@ def computations(policy: Policy, counted: Counted) -> Computations:
         events=frozenset(each.event for each in kept),
         _kept=kept,
         _by_trait=by_trait,
-        _memberships=tuple(
-            _membership(name, policy.segments[name].when, made, by_trait, by_count)
-            for name, made in made_of.items()
-        ),
+        _memberships=memberships,
+        _looked_at=kept_by(memberships),
         _judge=Judge(frozenset(by_trait)),
     )
 

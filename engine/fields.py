@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer
 
@@ -107,6 +107,14 @@ def read_variants(value: object) -> object:
     return value
 
 
+def _read_leaves(value: object) -> object:
+    """What a customer is taken off: everything, or some topics."""
+    names = value if isinstance(value, list | tuple) else ()
+    if value is True or (names and all(isinstance(name, str) for name in names)):
+        return value
+    raise ValueError("write `true`, for everything, or a list of topics such as `[news]`")
+
+
 def _as_json(value: object) -> object:
     """What YAML has and JSON has not, as JSON: a date is its ISO text."""
     if isinstance(value, dict):
@@ -144,4 +152,5 @@ TimeText = Annotated[TimeExpression, _text(parse_time_expression), _AS_TEXT]
 WindowText = Annotated[Window, _text(parse_window), _AS_TEXT]
 DaysText = Annotated[Days, _text(parse_days), _AS_TEXT]
 PeriodText = Annotated[Period, _text(parse_period), _AS_TEXT]
+Leaves = Annotated[Literal[True] | tuple[str, ...], BeforeValidator(_read_leaves)]
 Json = Annotated[JsonValue, BeforeValidator(_as_json)]

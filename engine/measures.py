@@ -1,7 +1,7 @@
 """Measures: what is kept of a customer's events for one trait or count, and what it comes to.
 
-Each takes in events one by one, in whatever order they arrive, and answers for a time. Rules
-for whoever edits it:
+Those of habits are here, those of amounts next door (`engine.amounts`). Each takes in events
+one by one, in whatever order they arrive, and answers for a time. Rules for whoever edits it:
 
 1. What is kept is a function of the set of events, never of the order in which they came.
    So whatever is limited keeps the newest, by time and then by value.
@@ -16,10 +16,9 @@ the trait is about is missing or is no number, no short text.
 
 import json
 import math
-from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import insort
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
 from itertools import pairwise
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -27,8 +26,6 @@ from zoneinfo import ZoneInfo
 from engine.spans import Span, instant
 from engine.values import anchor_text, at_path, is_plain
 
-# Who does something a thousand times in a window does it often; and a row stays a row.
-MOST_IN_WINDOW = 1_000
 # Taste and habits are what one did lately, and not in the first year.
 MOST_FOR_FAVOURITE = 100
 MOST_FOR_INTERVAL = 32
@@ -37,15 +34,12 @@ MOST_SEASONS = 1_000
 
 # Longer texts are no category, and would make every row long.
 _LONGEST_VALUE = 500
-# Beyond this a number is not money or a count (as `rendering.grammar` has it). Below it, a
-# double is written with at most 15 digits before the point and 341 behind, so no sum of any
-# that customers can do is ever rounded.
-_MOST_MONEY = 10**15
-_EXACT = Context(prec=400)
 _DAY_US = 86_400_000_000
 
 # A time, and a value as text: what is kept of an event that is about one.
-_Pair = list[Any]
+Pair = list[Any]
+# A time, and what a measure comes to from then on.
+Change = tuple[int, Any]
 
 
 class Measure(Protocol):
@@ -60,88 +54,25 @@ class Measure(Protocol):
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> Any:
         """What it comes to at `now`; None where that is nothing."""
 
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        """When time alone may change the value after `now`: each iterator ascends."""
+    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
+        """When time alone changes the value after `now`, and to what: ascending.
+
+        Of several at one instant, the last one holds.
+        """
 
 
-class _Timeless:
-    """What time alone does not change."""
+class Timeless:
+    """What time alone does not change: nothing of it is ever forgotten."""
 
     def forget(self, kept: Any, now: int) -> Any:
         return kept
 
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        return ()
+    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
+        return iter(())
 
 
 @dataclass(frozen=True)
-class Count(_Timeless):
-    """How often, ever."""
-
-    def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> int:
-        return (kept or 0) + 1
-
-    def value(self, kept: Any, now: int, tz: ZoneInfo) -> int:
-        return kept or 0
-
-
-@dataclass(frozen=True)
-class CountWithin:
-    """How often within a window; `MOST_IN_WINDOW` means that often or more."""
-
-    within: Span
-
-    def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> list[int]:
-        return _with(kept, at, MOST_IN_WINDOW)
-
-    def forget(self, kept: Any, now: int) -> Any:
-        return kept[bisect_right(kept, now - self.within.at_most) :] if kept else kept
-
-    def value(self, kept: Any, now: int, tz: ZoneInfo) -> int:
-        return len(self.within.counting(kept or (), now, tz))
-
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        return (self.within.leaving(kept or (), now, tz),)
-
-
-@dataclass(frozen=True)
-class Sum(_Timeless):
-    """How much of a property, ever."""
-
-    of: str
-
-    def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> Any:
-        money = _money(at_path(properties, self.of))
-        return kept if money is None else _text(_EXACT.add(Decimal(kept or 0), money))
-
-    def value(self, kept: Any, now: int, tz: ZoneInfo) -> int | float:
-        return _number(Decimal(kept or 0))
-
-
-@dataclass(frozen=True)
-class SumWithin:
-    """How much of a property within a window, of the newest `MOST_IN_WINDOW` in it."""
-
-    of: str
-    within: Span
-
-    def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> Any:
-        money = _money(at_path(properties, self.of))
-        return kept if money is None else _with(kept, [at, _text(money)], MOST_IN_WINDOW)
-
-    def forget(self, kept: Any, now: int) -> Any:
-        return _younger(kept, now, self.within)
-
-    def value(self, kept: Any, now: int, tz: ZoneInfo) -> int | float:
-        counting = self.within.counting(_times(kept), now, tz)
-        return _number(_total(kept[place] for place in counting))
-
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        return (self.within.leaving(_times(kept), now, tz),)
-
-
-@dataclass(frozen=True)
-class Edge(_Timeless):
+class Edge(Timeless):
     """The first or the last: its time, or with `of` what it says."""
 
     is_last: bool
@@ -160,7 +91,7 @@ class Edge(_Timeless):
 
 
 @dataclass(frozen=True)
-class Favourite(_Timeless):
+class Favourite(Timeless):
     """What a property says most often, among the newest that say something.
 
     Of those as frequent, the one that was said last; of those, the first in the alphabet.
@@ -170,7 +101,7 @@ class Favourite(_Timeless):
 
     def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> Any:
         said = _said(at_path(properties, self.of))
-        return kept if said is None else _with(kept, [at, said], MOST_FOR_FAVOURITE)
+        return kept if said is None else newest(kept, [at, said], MOST_FOR_FAVOURITE)
 
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> Any:
         counts: dict[str, int] = {}
@@ -183,7 +114,7 @@ class Favourite(_Timeless):
 
 
 @dataclass(frozen=True)
-class Interval(_Timeless):
+class Interval(Timeless):
     """The usual time between two, in days: the median of the newest gaps.
 
     With `is_next` when the next one is due by it, counted from the last.
@@ -192,18 +123,18 @@ class Interval(_Timeless):
     is_next: bool = False
 
     def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> list[int]:
-        return _with(kept, at, MOST_FOR_INTERVAL)
+        return newest(kept, at, MOST_FOR_INTERVAL)
 
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> Any:
         if kept is None or len(kept) < LEAST_FOR_INTERVAL:
             return None
         gaps = sorted(after - before for before, after in pairwise(kept))
         median = (gaps[(len(gaps) - 1) // 2] + gaps[len(gaps) // 2]) // 2
-        return _iso(kept[-1] + median) if self.is_next else _whole(median / _DAY_US)
+        return _iso(kept[-1] + median) if self.is_next else _days(median)
 
 
 @dataclass(frozen=True)
-class Season(_Timeless):
+class Season(Timeless):
     """When the latest season began: what is more than `apart` after the one before begins one.
 
     Kept as stretches, each from its first to its last, of what no calendar could tell apart.
@@ -211,7 +142,7 @@ class Season(_Timeless):
 
     apart: Span
 
-    def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> list[_Pair]:
+    def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> list[Pair]:
         near, far = [at, at], []
         for first, last in kept or ():
             if last + self.apart.at_least < at or at + self.apart.at_least < first:
@@ -231,99 +162,28 @@ class Season(_Timeless):
         return _iso(began)
 
 
-@dataclass(frozen=True)
-class Rfm:
-    """Recency, frequency and money of what counts within a window, each as a class from 1 on.
-
-    None for a customer of whom nothing counts. More is better, in each of the three.
-    """
-
-    of: str
-    within: Span
-    recency: tuple[Span, ...]
-    frequency: tuple[int, ...]
-    money: tuple[Decimal, ...]
-
-    def add(self, kept: Any, at: int, properties: Mapping[str, Any]) -> list[_Pair]:
-        money = _money(at_path(properties, self.of)) or Decimal(0)
-        return _with(kept, [at, _text(money)], MOST_IN_WINDOW)
-
-    def forget(self, kept: Any, now: int) -> Any:
-        return _younger(kept, now, self.within)
-
-    def value(self, kept: Any, now: int, tz: ZoneInfo) -> dict[str, Any] | None:
-        counting = self.within.counting(_times(kept), now, tz)
-        if not counting:
-            return None
-        last, total = kept[-1][0], _total(kept[place] for place in counting)
-        classes = {
-            "recency": 1 + sum(now < each.end(last, tz) for each in self.recency),
-            "frequency": 1 + sum(len(counting) >= each for each in self.frequency),
-            "money": 1 + sum(total >= each for each in self.money),
-        }
-        return {**classes, "score": "".join(map(str, classes.values()))}
-
-    def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Sequence[Iterator[int]]:
-        if not kept:
-            return ()
-        colder = sorted(each.end(kept[-1][0], tz) for each in self.recency)
-        leaving = self.within.leaving(_times(kept), now, tz)
-        return (leaving, (end for end in colder if end > now))
-
-
-def _with(kept: list[Any] | None, entry: Any, most: int) -> list[Any]:
+def newest(kept: list[Any] | None, entry: Any, most: int) -> list[Any]:
     """What was kept, and this: in order, and no more than so many of the newest."""
     entries = list(kept or ())
     insort(entries, entry)
     return entries[-most:]
 
 
-def _times(pairs: list[_Pair] | None) -> list[int]:
-    return [at for at, _ in pairs or ()]
-
-
-def _younger(pairs: Any, now: int, within: Span) -> Any:
-    if not pairs:
-        return pairs
-    return pairs[bisect_right(pairs, now - within.at_most, key=lambda pair: pair[0]) :]
-
-
-def _total(pairs: Iterator[_Pair]) -> Decimal:
-    total = Decimal(0)
-    for _, money in pairs:
-        total = _EXACT.add(total, Decimal(money))
-    return total
-
-
-def _money(raw: object) -> Decimal | None:
-    """A number as it was written; None for what is no finite number, or beyond all money."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        return None
-    if not math.isfinite(raw) or abs(raw) > _MOST_MONEY:
-        return None
-    return Decimal(repr(raw))
-
-
-def _text(money: Decimal) -> str:
-    """Equal amounts as equal texts: 10 and 10.0 are one."""
-    return str(_EXACT.normalize(money)) if money else "0"
-
-
-def _number(money: Decimal) -> int | float:
-    return _whole(float(money)) if abs(money) < _MOST_MONEY else int(money)
-
-
-def _whole(number: float) -> int | float:
-    return int(number) if number.is_integer() else number
-
-
 def _said(raw: object) -> str | None:
     """A value as JSON text; None for what is missing, has parts, or is too long for a category."""
     if isinstance(raw, str):
         return anchor_text(raw) if is_plain(raw, _LONGEST_VALUE) else None
+    if not isinstance(raw, bool | int | float):
+        return None
     if isinstance(raw, float) and not math.isfinite(raw):
         return None
-    return anchor_text(raw) if isinstance(raw, bool | int | float) else None
+    said = anchor_text(raw)
+    return said if len(said) <= _LONGEST_VALUE else None
+
+
+def _days(us: int) -> int | float:
+    days = us / _DAY_US
+    return int(days) if days.is_integer() else days
 
 
 def _iso(us: int) -> str:

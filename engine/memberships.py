@@ -5,7 +5,7 @@ come to is for `engine.measures` to say. The surprising fact: most customers dif
 number that a segment looks at, so most answers are known without evaluating anything.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import groupby
@@ -19,6 +19,8 @@ from engine.measures import Measure
 
 # Plain JSON, kept in a row; {} is a customer who did nothing.
 State = Mapping[str, Any]
+# What measures come to, by their keys.
+Values = Mapping[str, Any]
 # Under which keys of a state: the time of the newest event, and what is kept by measure.
 AT, KEPT = "at", "kept"
 
@@ -84,15 +86,6 @@ class Membership:
 
 
 @dataclass(frozen=True, eq=False)
-class Customer:
-    """What is known of one customer, whatever the time: `own` traits, state and zone."""
-
-    own: Mapping[str, Any]
-    state: State
-    tz: ZoneInfo
-
-
-@dataclass(frozen=True, eq=False)
 class Judge:
     """Says who is in which segment. `computed` are the names that hide traits of one's own."""
 
@@ -100,34 +93,25 @@ class Judge:
     _answers: dict[Any, bool] = field(default_factory=dict)
 
     def inside(
-        self, segments: Iterable[Membership], who: Customer, now: int, evaluate: Evaluate
+        self, segments: Iterable[Membership], own: Mapping[str, Any], values: Values, ask: Evaluate
     ) -> frozenset[str]:
-        """Those of the segments that the customer is in at `now`."""
-        values: dict[str, Any] = {}  # each measure is asked once
-
-        def value(each: Kept) -> Any:
-            if each.key not in values:
-                values[each.key] = each.value(who.state, now, who.tz)
-            return values[each.key]
-
-        return frozenset(
-            each.name for each in segments if self._holds(each, value, who.own, evaluate)
-        )
+        """Those of the segments that a customer is in with these traits and these values."""
+        return frozenset(each.name for each in segments if self._holds(each, own, values, ask))
 
     def _holds(
         self,
         segment: Membership,
-        value: Callable[[Kept], Any],
         own: Mapping[str, Any],
+        values: Values,
         evaluate: Evaluate,
     ) -> bool:
         names = own.keys() if segment.own is None else segment.own
         hidden = self.computed | {COMPANY}
         traits = {name: own[name] for name in names if name in own and name not in hidden}
         for name, each in segment.traits.items():
-            if (computed := value(each)) is not None:
+            if (computed := values[each.key]) is not None:
                 traits[name] = computed
-        counts = {asked: value(each) for asked, each in segment.counts.items()}
+        counts = {asked: values[each.key] for asked, each in segment.counts.items()}
         said = repr(traits)
         facts = (evaluate, segment.name, said, *counts.values())
         if (answer := self._answers.get(facts)) is None:
@@ -139,12 +123,28 @@ class Judge:
         return answer
 
 
-def moments(kept: Iterable[Kept], state: State, now: int, tz: ZoneInfo) -> Iterator[int]:
-    """When, after `now`, time alone may change any of these values: ascending, each once."""
-    ascending = (
-        changes for each in kept for changes in each.measure.changes(each.of(state), now, tz)
-    )
-    return (us for us, _ in groupby(merge(*ascending)))
+def kept_by(memberships: Iterable[Membership]) -> tuple[Kept, ...]:
+    """The measures that these look at, each once."""
+    return tuple({each.key: each for segment in memberships for each in segment.kept}.values())
+
+
+def values_of(kept: Iterable[Kept], state: State, now: int, tz: ZoneInfo) -> dict[str, Any]:
+    """What measures come to at `now`, by their keys."""
+    return {each.key: each.value(state, now, tz) for each in kept}
+
+
+def time_alone(
+    kept: Iterable[Kept], state: State, now: int, tz: ZoneInfo
+) -> Iterator[tuple[int, Values]]:
+    """Every instant after `now` at which time alone changes a value, and what changes then."""
+    changes = merge(*(_changes(each, state, now, tz) for each in kept), key=lambda one: one[0])
+    for at, together in groupby(changes, key=lambda one: one[0]):
+        yield at, {key: value for _, key, value in together}
+
+
+def _changes(each: Kept, state: State, now: int, tz: ZoneInfo) -> Iterator[tuple[int, str, Any]]:
+    for at, value in each.measure.changes(each.of(state), now, tz):
+        yield at, each.key, value
 
 
 def _holds(

@@ -13,6 +13,7 @@ from typing import assert_never
 from engine.calls import Identify, SegmentCall, Track
 from engine.caps import PastMessage
 from engine.computed import Computations, Counted, MadeOf, computations
+from engine.consent import withdrawal
 from engine.definition import Journey
 from engine.effects import (
     Amend,
@@ -27,7 +28,7 @@ from engine.effects import (
 )
 from engine.enrollment import Answer, Delivery, NotBefore, Notice, Settled, Settlement
 from engine.entering import outdated, route_start
-from engine.gate import Customer, Go, Occasion, decide
+from engine.gate import CONSENT, Customer, Go, Occasion, decide
 from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
@@ -97,6 +98,7 @@ class Person:
                 each.machine.apply(
                     Answer(step=delivery.step, occurrence=delivery.occurrence, outcome=outcome)
                 )
+                self._unsubscribe(each, delivery, outcome)
             self._look_at(each)
         return due
 
@@ -165,11 +167,13 @@ class Person:
             start_event_id=effect.start.event_id,
             ordinal=effect.ordinal,
         )
-        self.lines.append(_life(self.world.customer_id, enrolled, effect.start.entered_at, None))
         machine = Machine(journey, effect.start, facts)
-        self.running.append(Running(enrolled, machine, effect.properties))
-        self._look_at(self.running[-1])
+        begun = Running(enrolled, machine, effect.properties)
+        self.running.append(begun)
+        # What its start ends is told first, as everywhere at one instant.
         self.carry_out(outdated(enrolled, self.enrolled(), enrolled.start_event_id, by), by)
+        self.lines.append(_life(self.world.customer_id, enrolled, effect.start.entered_at, None))
+        self._look_at(begun)
         self._catch_up(enrolled)
         self._hear_starts_again(enrolled)
 
@@ -318,6 +322,18 @@ class Person:
                 ),
             )
         return Settled(decision=Decision.SENT, channel=verdict.channel, message=verdict.message)
+
+    def _unsubscribe(self, each: Running, delivery: Delivery, outcome: Settled | NotBefore) -> None:
+        """What a step takes the customer off, once it is settled; journeys hear of it."""
+        if not isinstance(outcome, Settled) or outcome.channel != CONSENT:
+            return
+        step = each.enrolled.journey.step(delivery.step)
+        key = message_key(each.enrolled.id, delivery.step, delivery.occurrence)
+        who, journeys = self.world.customer_id, self.stage.journeys.values()
+        for call in withdrawal(who, delivery.at, key, step.leaves):
+            said = self.world.agree(call)
+            self.world.remember(said)
+            self.hear(said, said.at, journeys)
 
 
 def _step_line(customer: str, enrolled: Enrolled, settlement: Settlement) -> StepLine:

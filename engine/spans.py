@@ -8,7 +8,7 @@ an older one. What happened on 30 January at 10:00 leaves a month's window on 28
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from heapq import heappop, heappush
@@ -22,6 +22,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _MINUTE_US = 60_000_000
 # A zone's offset moves by a day at the most (Samoa, 2011), and by some hours more meanwhile.
 _CALENDAR_SLACK_US = 2 * 1440 * _MINUTE_US
+# Some megabytes. The same events are asked about whenever their customer does something.
+_MOST_ENDS = 10_000
 _SHORTEST: Mapping[Unit, int] = {
     Unit.MINUTE: 1, Unit.HOUR: 60, Unit.DAY: 1440, Unit.WEEK: 7 * 1440, Unit.MONTH: 28 * 1440,
     Unit.YEAR: 365 * 1440,
@@ -39,11 +41,12 @@ def instant(us: int) -> datetime:
     return _EPOCH + us * _MICROSECOND
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Span:
     """How long, from one instant on, in a zone that is known only when it is asked about."""
 
     duration: Duration
+    _ends: dict[tuple[int, ZoneInfo], int] = field(default_factory=dict)
 
     @cached_property
     def at_least(self) -> int:
@@ -57,6 +60,13 @@ class Span:
 
     def end(self, at: int, tz: ZoneInfo) -> int:
         """Where it ends that begins at `at`."""
+        if (end := self._ends.get((at, tz))) is None:
+            if len(self._ends) >= _MOST_ENDS:
+                self._ends.clear()
+            end = self._ends[at, tz] = self._end(at, tz)
+        return end
+
+    def _end(self, at: int, tz: ZoneInfo) -> int:
         try:
             return microseconds(shift(instant(at), self.duration.terms, tz))
         except OutOfRange:
@@ -69,14 +79,17 @@ class Span:
         doubtful = (place for place in range(first, sure) if now < self.end(times[place], tz))
         return [*doubtful, *range(sure, len(times))]
 
-    def leaving(self, times: Sequence[int], now: int, tz: ZoneInfo) -> Iterator[int]:
-        """When those stop counting that count at `now`: ascending, each worked out when asked."""
-        waiting: list[int] = []
-        for at in times[bisect_right(times, now - self.at_most) :]:
-            while waiting and waiting[0] <= at + self.at_least:
+    def leaving(self, times: Sequence[int], now: int, tz: ZoneInfo) -> Iterator[tuple[int, int]]:
+        """When those stop counting that count at `now`, and their places: ascending by when.
+
+        Each is worked out when it is asked for.
+        """
+        waiting: list[tuple[int, int]] = []
+        for place in range(bisect_right(times, now - self.at_most), len(times)):
+            while waiting and waiting[0][0] <= times[place] + self.at_least:
                 yield heappop(waiting)
-            if (end := self.end(at, tz)) > now:
-                heappush(waiting, end)
+            if (end := self.end(times[place], tz)) > now:
+                heappush(waiting, (end, place))
         while waiting:
             yield heappop(waiting)
 

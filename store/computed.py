@@ -6,10 +6,12 @@ none, and whoever needs it computes it anew from the customer's events.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Executable, delete, or_, select
+from sqlalchemy import Executable, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,22 +20,52 @@ from engine.keys import ANONYMOUS
 from engine.matching import Evaluate, PastEvent
 from store import events
 from store.built_once import run
-from store.inserting import insert_for, parameters, values_of
+from store.inserting import insert_for, parameters, sql_table
 from store.tables import Computed, Customer, Event
 
 
-async def of_customers(
-    session: AsyncSession, customer_ids: Collection[str]
-) -> Mapping[str, Computed]:
-    """The rows there are of these customers, whatever definitions they are by."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a customer, as `store.tables.Computed` describes it.
+
+    Not the row's own class: making one of those takes ten times as long.
+    """
+
+    customer_id: str
+    by: str
+    state: State
+    inside: Sequence[str]
+    computed_at: datetime
+    changes_at: datetime | None
+
+    def values(self) -> dict[str, Any]:
+        """The columns."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class WithTraits:
+    """What is kept, and what else of its customer segments hang on: their own traits and zone."""
+
+    kept: Kept
+    traits: Mapping[str, Any]
+    context_timezone: str | None
+
+
+async def of_customers(session: AsyncSession, customer_ids: Collection[str]) -> Mapping[str, Kept]:
+    """What is kept of these customers, by whatever definitions."""
     if not customer_ids:
         return {}
-    found = await session.scalars(
-        select(Computed)
-        .where(col(Computed.customer_id).in_(set(customer_ids)))
-        .execution_options(populate_existing=True)
-    )
-    return {row.customer_id: row for row in found}
+    found = await run(session, _OF_CUSTOMERS, {"ids": sorted(customer_ids)})
+    return {row[0]: Kept(*row) for row in found}
+
+
+async def with_traits(
+    session: AsyncSession, customer_ids: Collection[str]
+) -> Mapping[str, WithTraits]:
+    """What is kept of these customers, each with the customer's own traits."""
+    found = await run(session, _WITH_TRAITS, {"ids": sorted(customer_ids)})
+    return {row[0]: WithTraits(Kept(*row[:6]), *row[6:]) for row in found}
 
 
 async def state_of(
@@ -41,7 +73,7 @@ async def state_of(
     by: Computations,
     evaluate: Evaluate,
     customer_id: str,
-    row: Computed | None,
+    row: Kept | Computed | None,
 ) -> State:
     """What is remembered of a customer's events: as kept, or computed anew."""
     if row is not None and row.by == by.version:
@@ -59,11 +91,11 @@ def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> Sta
     return state
 
 
-async def keep(session: AsyncSession, rows: Sequence[Computed]) -> None:
-    """Write the rows of locked customers, over those there are."""
+async def keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
+    """Keep this of locked customers, in place of what was."""
     if rows:
         dialect = session.get_bind().dialect.name
-        await run(session, _keep(dialect), parameters([values_of(row) for row in rows]))
+        await run(session, _keep(dialect), parameters([row.values() for row in rows]))
 
 
 async def forget(session: AsyncSession, customer_ids: Iterable[str]) -> None:
@@ -102,6 +134,17 @@ async def left_to_compute(session: AsyncSession, version: str, after: str, limit
         .limit(limit)
     )
     return list(found)
+
+
+_ROWS, _CUSTOMERS = sql_table(Computed), sql_table(Customer)
+_COLUMNS = tuple(_ROWS.c[each.name] for each in fields(Kept))
+_THEIRS = _ROWS.c.customer_id.in_(bindparam("ids", expanding=True))
+_OF_CUSTOMERS = select(*_COLUMNS).where(_THEIRS)
+_WITH_TRAITS = (
+    select(*_COLUMNS, _CUSTOMERS.c.traits, _CUSTOMERS.c.context_timezone)
+    .join(_CUSTOMERS, _CUSTOMERS.c.id == _ROWS.c.customer_id)
+    .where(_THEIRS)
+)
 
 
 @cache  # putting it together takes longer than running it

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import event as sql_event
 
@@ -14,8 +15,8 @@ from engine.calls import Alias
 from engine.keys import anonymous_customer
 from engine.reasons import Ending
 from store import computed
+from store.computed import Kept
 from store.database import Database
-from store.tables import Computed
 from tests.api.given import (
     A_DAY,
     DAY,
@@ -68,7 +69,7 @@ async def told(services: Services) -> list[tuple[str, str, str, datetime]]:
     return sorted(found, key=lambda each: each[3])
 
 
-async def row(services: Services, customer: str = "c1") -> Computed:
+async def row(services: Services, customer: str = "c1") -> Kept:
     async with services.database.reading() as session:
         return (await computed.of_customers(session, [customer]))[customer]
 
@@ -164,6 +165,17 @@ async def test_a_publication_moves_nobody_and_the_ticker_computes_the_rest(
     assert await told(services) == []
     await take(services, order(now + DAY, "c3"))
     assert await told(services) == [("segment.left", "lapsed", "c3", now + DAY)]
+
+
+async def test_support_sees_what_is_computed_and_the_segments(
+    services: Services, client: httpx.AsyncClient
+) -> None:
+    await publish(services.database, WIN_BACK, rules=RULES)
+    await take(services, identify(age=40), order(A_DAY), order(A_DAY))
+    told = (await client.get("/v1/customers/c1")).json()
+    assert told["traits"] == {"age": 40}
+    assert told["computed"] == {"last_order_at": "2026-11-23T09:00:00Z", "orders": 2}
+    assert told["segments"] == ["adults"]
 
 
 async def test_history_that_is_imported_counts_and_starts_nothing(

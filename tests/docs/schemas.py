@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from authoring.json_schema import FILES, MEANINGS, as_text, schema_of
 from authoring.scenario_lines import Get, Happening
 from authoring.sentences import keys_of
+from engine.computable import ComputedTrait
 from engine.definition import AfterEvent, EndMatch, EventMatch, GoalMatch
 from engine.fields import TRANSITIONS
 from engine.policy import PolicyTracking
@@ -47,7 +48,16 @@ def meanings(told: Page) -> dict[str, dict[str, str]]:
         for model in models:
             keys = (*keys_of(model), *(TRANSITIONS if issubclass(model, EventMatch) else ()))
             found[model.__name__] = {key: said[key] for key in keys if key in said}
-    return found
+    return found | {ComputedTrait.__name__: _of_traits(told)}
+
+
+def _of_traits(told: Page) -> dict[str, str]:
+    """Those have a table of their kinds, which are keys too, and one of the other keys."""
+    kinds = told.table("Computed traits", "kind")
+    keys = told.table("Computed traits", "key")
+    rows = [*((row[0], f"the trait is {row[1]}") for row in kinds), *((r[0], r[1]) for r in keys)]
+    said = {words(cell)[0]: _LINK.sub(r"\1", meaning) for cell, meaning in rows}
+    return {key: said[key] for key in keys_of(ComputedTrait) if key in said}
 
 
 def meanings_text() -> str:

@@ -1,7 +1,7 @@
 """Every example in the docs is read by the code that reads such files, and says what is true.
 
 A fenced `yaml` block says after the language what it is: `journey`, `steps` of one,
-`policy`, `traits` or `segments` of one, or `scenarios`; a `jinja` block is an `email`.
+`policy`, what one has `computed`, or `scenarios`; a `jinja` block is an `email`.
 """
 
 import json
@@ -26,10 +26,7 @@ from rendering.messages import MessageSource, check_message
 from tests.docs.pages import Fence, our_pages, page
 from tests.lint.checkout import ROOT
 
-KINDS = {
-    "yaml": {"journey", "steps", "policy", "traits", "segments", "scenarios"},
-    "jinja": {"email"},
-}
+KINDS = {"yaml": {"journey", "steps", "policy", "computed", "scenarios"}, "jinja": {"email"}}
 HEAD = """\
 journey: example
 title: An example
@@ -56,7 +53,7 @@ def load(folder: Path, fence: Fence) -> LoadedJourneys:
             files["journey.yaml"] = fence.text
         case "steps":
             files["journey.yaml"] = HEAD + textwrap.indent(fence.text, "  ")
-        case "traits" | "segments":
+        case "computed":
             files["policy.yaml"] = policy + fence.text
         case kind:
             files[f"{kind}.yaml"] = fence.text
@@ -96,8 +93,7 @@ def test_an_example_that_is_wrong_is_refused(fence: Fence, tmp_path: Path) -> No
         "journey": ("after_idle: 10 days", "after_idle: 10 dyas"),
         "steps": ("wait: 2 hours", "wait: 2 hour of"),
         "policy": ("per: 7 days", "every: 7 days"),
-        "traits": ("within: 90 days", "within: 90 dyas"),
-        "segments": ("title: ", "titel: "),
+        "computed": ("count", "cuont"),
         "scenarios": ("sent: tip", "sent: tipp"),
         "email": ("{% block content %}", "{% block contents %}"),
     }[fence.kind]

@@ -16,6 +16,7 @@ from authoring.scenario_lines import Get, Happening
 from authoring.scenarios import _Story
 from authoring.sentences import keys_of
 from engine.computable import ComputedTrait, Segment
+from engine.computable import Kind as ComputedKind
 from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Step, Variant
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
@@ -88,7 +89,6 @@ MODELS: dict[str, type[BaseModel]] = {
     "Cap keys": Cap,
     "Quiet hours": QuietHours,
     "Webhook keys": Webhook,
-    "Computed traits": ComputedTrait,
     "Segments": Segment,
     "Scenario keys": _Story,
 }
@@ -98,6 +98,8 @@ LISTINGS = [
     _listing(LANGUAGE, "Events", "key", {*keys_of(GoalMatch), *keys_of(AfterEvent), *TRANSITIONS}),
     _keys("What happens", Happening),
     _keys("What they get", Get),
+    _listing(LANGUAGE, "Computed traits", "kind", ComputedKind),
+    _listing(LANGUAGE, "Computed traits", "key", {*keys_of(ComputedTrait)} - {*ComputedKind}),
     _listing(LANGUAGE, "Events", "event", BUILT_IN_EVENTS),
     _listing(
         LANGUAGE, "Time expressions", "unit", (f"{unit}{end}" for unit in Unit for end in ("", "s"))

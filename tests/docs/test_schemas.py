@@ -43,7 +43,7 @@ def texts() -> Iterator[tuple[str, str, str]]:
             where = f"{fence.page}:{fence.line}"
             if fence.kind == "steps":
                 yield "journey", where, HEAD + textwrap.indent(fence.text, "  ")
-            elif fence.kind in ("traits", "segments"):
+            elif fence.kind == "computed":
                 yield "policy", where, POLICY + fence.text
             else:
                 yield fence.kind, where, fence.text

@@ -78,9 +78,7 @@ class Person:
 
     def values(self, at: datetime) -> dict[str, Any]:
         """The computed traits."""
-        bought = [each for each in self.events if each.name == "bought" and each.at <= at]
-        month = [each for each in bought if at < self._end(each, "1 month")]
-        lately = [each for each in bought if at < self._end(each, "6 weeks 12 hours")]
+        bought = self._bought(at)
         large = [each for each in bought if _is_large(each.properties.get("total"))]
         times = [each.at for each in bought]
         kinds = [(each.at, each.properties["kind"]) for each in bought if "kind" in each.properties]
@@ -88,9 +86,9 @@ class Person:
         found = {
             "orders": len(bought),
             "large_orders": len(large),
-            "month_orders": len(month),
+            "month_orders": len(self._within(bought, "1 month", at)),
             "spent": _total(bought),
-            "lately_spent": _total(lately),
+            "lately_spent": _total(self._within(bought, "6 weeks 12 hours", at)),
             "first_order_at": _iso(times[0]) if times else None,
             "first_kind": min(kinds)[1] if kinds else None,
             "last_order_at": _iso(times[-1]) if times else None,
@@ -105,23 +103,28 @@ class Person:
 
     def inside(self, at: datetime) -> frozenset[str]:
         """The segments."""
-        values = self.values(at)
-        plan, rfm = self.own.get("plan"), values.get("rfm", {})
+        bought, plan = self._bought(at), self.own.get("plan")
+        seen = [each for each in self.events if each.name == "seen" and each.at <= at]
+        rfm = self._rfm(bought, at) or {}
+        month = self._within(bought, "1 month", at)
+        lately = self._within(bought, "6 weeks 12 hours", at)
         holds = {
-            "lapsed": values["orders"] > 0 and self._count("bought", "90 days", at) == 0,
-            "busy": self._count("bought", "2 weeks", at) >= 2
-            or self._count("seen", "36 hours", at) > 2,
-            "slowing": values["month_orders"] < 2 and values["orders"] > 2,
+            "lapsed": bought and not self._within(bought, "90 days", at),
+            "busy": len(self._within(bought, "2 weeks", at)) >= 2
+            or len(self._within(seen, "36 hours", at)) > 2,
+            "slowing": len(month) < 2 and len(bought) > 2,
             "valuable": rfm.get("score") in ("333", "332", "323", "233"),
             "cooling": rfm.get("recency") == 2,
-            "spender": values["lately_spent"] > 120 and plan == "pro",
+            "spender": plan == "pro" and _total(lately) > 120,
             "never": False,
         }
         return frozenset(name for name, is_in in holds.items() if is_in)
 
-    def _count(self, name: str, within: str, at: datetime) -> int:
-        mine = [each for each in self.events if each.name == name and each.at <= at]
-        return sum(at < self._end(each, within) for each in mine)
+    def _bought(self, at: datetime) -> list[PastEvent]:
+        return [each for each in self.events if each.name == "bought" and each.at <= at]
+
+    def _within(self, events: Sequence[PastEvent], within: str, at: datetime) -> list[PastEvent]:
+        return [each for each in events if at < self._end(each, within)]
 
     def _end(self, event: PastEvent, within: str) -> datetime:
         return self._shifted[event.at, within]
@@ -138,7 +141,7 @@ class Person:
         return None if began is None else _iso(began)
 
     def _rfm(self, bought: Sequence[PastEvent], at: datetime) -> dict[str, Any] | None:
-        inside = [each for each in bought if at < self._end(each, "1 year")]
+        inside = self._within(bought, "1 year", at)
         if not inside:
             return None
         money, last = _total(inside), bought[-1]

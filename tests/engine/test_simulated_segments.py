@@ -176,13 +176,14 @@ def test_whoever_has_not_said_who_they_are_is_in_no_segment_until_they_do() -> N
 
 
 def test_two_customers_who_are_one_have_done_what_both_did() -> None:
-    hello = journey({"send": "hello", "at": "start"}, starts_on={"enters": "loyal"})
+    hello = journey({"send": "hello", "at": "start"}, starts_on={"enters": "three"})
+    stage = _stage(hello, segments={"three": {"when": "customer.orders == 3"}})
     calls: list[Call] = [_known(who="ana"), _known(who="bob")]
     calls += [_bought(START + DAY), _bought(START + 2 * DAY), _bought(START + DAY, who="bob")]
-    assert _sent(simulate(_stage(hello), calls)) == []
+    assert _sent(simulate(stage, calls)) == []
     joined = START + 9 * DAY
     alias = Alias(customer_id="ana", at=joined, message_id="a", formerly=("bob",))
-    assert _sent(simulate(_stage(hello), [*calls, alias])) == [("hello", joined)]
+    assert _sent(simulate(stage, [*calls, alias])) == [("hello", joined)]
 
 
 def test_who_moves_from_one_segment_to_another_leaves_first() -> None:

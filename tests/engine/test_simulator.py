@@ -14,7 +14,7 @@ from engine.lines import LifeLine, Line, StepLine
 from engine.matching import ConditionFailed
 from engine.person import Stage
 from engine.policy import Policy
-from engine.reasons import Ending
+from engine.reasons import Ending, Reason
 from engine.simulator import simulate
 from tests.engine.enrolled import DAY, HOUR, START, journey, utc
 
@@ -284,6 +284,56 @@ def test_a_step_may_set_traits_that_other_steps_count_from() -> None:
     assert ("tip", "sent", utc(2026, 12, 1)) in _told(simulate(_stage(made), app.calls))
 
 
+@pytest.mark.parametrize(("leaves", "gets"), [(True, []), (["news"], []), (["other"], ["tip"])])
+def test_a_step_may_take_the_customer_off_topics(leaves: Any, gets: list[str]) -> None:
+    sunset = journey(
+        {"id": "off", "unsubscribe": leaves, "at": "start + 1 day"},
+        {"send": "tip", "at": "start + 2 days"},
+        **TRIAL,
+    )
+    bye = journey(
+        {"send": "bye", "at": "start", "transactional": True},
+        journey="bye", starts_on="consent.withdrawn",
+    )  # fmt: skip
+    app = App()
+    app.starts()
+    lines = [
+        each for each in simulate(_stage(sunset, bye), app.calls) if isinstance(each, StepLine)
+    ]
+    sent = {each.step: each.at for each in lines if each.reason is None}
+    assert sent["off"] == sent["bye"] == START + DAY
+    assert [step for step in sent if step == "tip"] == gets
+    left = [each.reason for each in lines if each.step == "tip" and each.reason]
+    assert left == ([] if gets else [Reason.UNSUBSCRIBED])
+
+
+def test_who_is_taken_off_may_come_back() -> None:
+    made = journey(
+        {"id": "off", "unsubscribe": True, "at": "start + 1 day"},
+        {"send": "tip", "at": "start + 3 days"},
+        **TRIAL,
+    )
+    app = App()
+    app.starts()
+    app.consents(START + 2 * DAY, subscribed=True, topic="news")
+    assert ("tip", "sent", START + 3 * DAY) in _told(simulate(_stage(made), app.calls))
+
+
+def test_an_unsubscribe_that_ends_its_own_journey_was_settled_before() -> None:
+    made = journey(
+        {"id": "off", "unsubscribe": True, "at": "start + 1 day"},
+        {"send": "tip", "at": "start + 3 days"},
+        **{**TRIAL, "ends_on": "consent.withdrawn"},
+    )
+    app = App()
+    app.starts()
+    assert _told(simulate(_stage(made), app.calls)) == [
+        ("", "entered", START),
+        ("off", "sent", START + DAY),
+        ("", "exited", START + DAY),
+    ]
+
+
 def test_restart_begins_again_and_says_so() -> None:
     app = App()
     app.starts()
@@ -324,10 +374,10 @@ def test_only_the_newest_cart_writes_to_the_customer() -> None:
     lines = [line for line in simulate(_stage(made), app.calls) if isinstance(line, LifeLine)]
     assert [(line.key, line.ending, line.at) for line in lines] == [
         ("1", None, START),
-        ("2", None, START + HOUR),
         ("1", Ending.EXITED, START + HOUR),
-        ("1", None, START + 2 * HOUR),
+        ("2", None, START + HOUR),
         ("2", Ending.EXITED, START + 2 * HOUR),
+        ("1", None, START + 2 * HOUR),
         ("1", Ending.COMPLETED, START + DAY + 2 * HOUR),
     ]
 

@@ -14,7 +14,7 @@ import pytest
 from authoring.folder import LoadedJourney
 from cli.sample_wording import sample_links, sample_offer
 from engine.calls import Identify, Track
-from engine.definition import Step
+from engine.definition import Offer, Step
 from rendering.card import render_card
 from rendering.messages import (
     MessageContext,
@@ -51,12 +51,22 @@ PAGES = [
 
 def pages(journey: LoadedJourney, step: Step) -> Iterator[tuple[str, str]]:
     """Each mail and card that the step may send, by what it is and to whom."""
-    for source in (journey.messages[name] for name in step.messages):
+    for source, offer in _sent(journey, step):
         for locale in LOCALES:
             for who, known in (("somebody", _told(journey)), ("nobody", _certain(journey, step))):
-                context = _context(journey, step, locale, known)
+                context = _context(journey, step, locale, known, offer)
                 for kind, page in _worded(source, context):
                     yield f"{source.name}, {kind} in {locale} to {who}", page
+
+
+def _sent(journey: LoadedJourney, step: Step) -> Iterator[tuple[MessageSource, Offer | None]]:
+    """The messages of a step, each with the offer that it makes."""
+    drawn = tuple((step.variants or {}).values())
+    sends: list[tuple[str | None, Offer | None]]
+    sends = [(each.send, step.offer_of(each)) for each in drawn] or [(step.send, step.offer)]
+    for name, offer in sends:
+        assert name is not None
+        yield journey.messages[name], offer
 
 
 def _worded(source: MessageSource, context: MessageContext) -> Iterator[tuple[str, str]]:
@@ -100,7 +110,9 @@ def _told(journey: LoadedJourney) -> Known:
     return Known(traits, event, event)
 
 
-def _context(journey: LoadedJourney, step: Step, locale: str, known: Known) -> MessageContext:
+def _context(
+    journey: LoadedJourney, step: Step, locale: str, known: Known, offer: Offer | None
+) -> MessageContext:
     policy, topic = LIBRARY.policy, journey.journey.topic_of(step)
     return MessageContext(
         customer=known.customer,
@@ -111,7 +123,7 @@ def _context(journey: LoadedJourney, step: Step, locale: str, known: Known) -> M
         sender=spoken_sender(policy.sender),
         policy=spoken_policy(policy),
         links=sample_links(topic),
-        offer=sample_offer(step, NOW, policy.timezone),
+        offer=sample_offer(offer, NOW, policy.timezone),
         now=NOW,
         locale=locale,
     )
@@ -123,10 +135,10 @@ def test_every_message_has_words_for_anybody(journey: LoadedJourney, step: Step)
         assert len(page) > 500, name
         assert "{{" not in page, name
     stop = LIBRARY.policy.sms.stop_text if journey.journey.topic_of(step) is not None else {}
-    for source in (journey.messages[name] for name in step.messages):
+    for source, offer in _sent(journey, step):
         for locale in LOCALES if "sms" in source.channels else ():
             for known in (_told(journey), _certain(journey, step)):
-                text = render_sms(source, _context(journey, step, locale, known), stop)
+                text = render_sms(source, _context(journey, step, locale, known, offer), stop)
                 assert len(text) > 20
                 assert segments(text) <= MOST_SEGMENTS
 
