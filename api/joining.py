@@ -60,13 +60,13 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     person.enrolled += theirs
     person.company = person.company if person.row.company_id == company_id else former.company
     if person.computing is not None:
-        inside = person.computing.inside or frozenset()
+        theirs_inside = former.computing.inside if former.computing is not None else None
         person.computing = await recomputed(
             carrier.session,
             person.computing.by,
             carrier.services.evaluate,
             person.row.id,
-            inside,
+            (person.computing.inside or frozenset()) | (theirs_inside or frozenset()),
         )
     after = person.profile()
     await carrier.carry_out(person, cause, route_identify(cause, before, after, mine))

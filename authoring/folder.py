@@ -130,6 +130,12 @@ class _Reading:
         self._tree.warnings += (replace(w, file=f"../{w.file}") for w in above.warnings)
         return pages
 
+    @property
+    def _always(self) -> list[str]:
+        """The traits that every customer has, as they are computed."""
+        traits = {} if self._policy is None else self._policy.traits
+        return [name for name, trait in traits.items() if trait.is_always_there]
+
     def _read_policy(self) -> None:
         path = self._tree.root / "policy.yaml"
         if not self._tree.has(path):
@@ -158,7 +164,9 @@ class _Reading:
             return None
         has_currency = self._has_currency
         layouts = {**self._layouts, **read_layouts(tree, folder, has_currency=has_currency)}
-        messages, message_folders = read_messages(tree, folder, layouts, has_currency=has_currency)
+        messages, message_folders = read_messages(
+            tree, folder, layouts, has_currency=has_currency, always=self._always
+        )
         if (source := self._open(path)) is None:
             return None
         checked = read_journey(source)

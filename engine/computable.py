@@ -156,6 +156,11 @@ class ComputedTrait(_Frozen):
         return next(kind for kind in Kind if getattr(self, kind) is not None)
 
     @property
+    def is_always_there(self) -> bool:
+        """Whether also those who did nothing have it: as nought."""
+        return self.kind in (Kind.COUNT, Kind.SUM)
+
+    @property
     def event(self) -> str:
         """The event that it is made of."""
         event = getattr(self, self.kind)

@@ -209,6 +209,15 @@ def test_a_computed_trait_is_not_set(write: Write) -> None:
     assert "`orders` is computed" in mistake
 
 
+def test_a_message_may_print_what_is_nought_for_those_who_did_nothing(write: Write) -> None:
+    files = _journey("{enters: lapsed}")
+    traits = "traits:\n  orders: {count: bought}\n  last_order_at: {last: bought}\n"
+    files["policy.yaml"] = POLICY + traits + SEGMENTS
+    text = "<p>{{ customer.orders }} orders, the last on {{ customer.last_order_at | date }}</p>"
+    [warning] = load_journeys(write(files | {"trial/tip/email.html": text})).warnings
+    assert "nothing stands in for `customer.last_order_at`" in warning.message
+
+
 def test_what_is_computed_for_nobody_is_a_warning(write: Write) -> None:
     policy = POLICY + "traits:\n  orders: {count: bought}\n  spent: {sum: bought, of: total}\n"
     files = {"policy.yaml": f"{policy}segments:\n  loyal: {{when: customer.orders > 5}}\n"}

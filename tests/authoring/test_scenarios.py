@@ -148,7 +148,7 @@ def test_a_segment_is_entered_by_what_happens(write: Write) -> None:
         load_journeys(write(files))
     [mistake] = caught.value.mistakes
     assert mistake.line == 7
-    assert "has no start event with properties" in mistake.message
+    assert mistake.message.startswith("nobody sends `segment.entered`")
 
 
 def test_what_is_expected_is_read_in_the_customers_zone(write: Write) -> None:

@@ -254,7 +254,12 @@ def test_an_older_start_than_that_of_another_key_does_not_enroll(ended_at: datet
     made = _journey(**CARTS)
     ending = None if ended_at is None else Ending.EXITED
     newer = _enrolled(made, key="2", ending=ending, ended_at=ended_at)
-    late = {"published": made, "at": START - HOUR, "received_at": START, "cart": "1"}
+    late: dict[str, Any] = {
+        "published": made,
+        "at": START - HOUR,
+        "received_at": START,
+        "cart": "1",
+    }
     assert _route("began", newer, **late) == [Refuse("trial", NotEnrolled.NOT_NEWEST)]
     void = replace(newer, ending=Ending.EXITED, ended_at=START)
     assert isinstance(_route("began", void, **late)[0], Enroll)
