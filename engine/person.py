@@ -141,11 +141,12 @@ class Person:
             start_event_id=effect.start.event_id,
             ordinal=effect.ordinal,
         )
-        self.lines.append(_life(self.world.customer_id, enrolled, effect.start.entered_at, None))
         machine = Machine(journey, effect.start, facts)
-        self.running.append(Running(enrolled, machine, effect.properties))
-        self._look_at(self.running[-1])
+        begun = Running(enrolled, machine, effect.properties)
+        self.running.append(begun)
         self.carry_out(outdated(enrolled, self.enrolled(), enrolled.start_event_id, by), by)
+        self.lines.append(_life(self.world.customer_id, enrolled, effect.start.entered_at, None))
+        self._look_at(begun)
         self._catch_up(enrolled)
         self._hear_starts_again(enrolled)
 

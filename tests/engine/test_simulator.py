@@ -374,10 +374,10 @@ def test_only_the_newest_cart_writes_to_the_customer() -> None:
     lines = [line for line in simulate(_stage(made), app.calls) if isinstance(line, LifeLine)]
     assert [(line.key, line.ending, line.at) for line in lines] == [
         ("1", None, START),
-        ("2", None, START + HOUR),
         ("1", Ending.EXITED, START + HOUR),
-        ("1", None, START + 2 * HOUR),
+        ("2", None, START + HOUR),
         ("2", Ending.EXITED, START + 2 * HOUR),
+        ("1", None, START + 2 * HOUR),
         ("1", Ending.COMPLETED, START + DAY + 2 * HOUR),
     ]
 
