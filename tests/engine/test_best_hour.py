@@ -139,9 +139,7 @@ def _cases(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@given(case=_cases())
-@settings(max_examples=300, deadline=None)
-def test_it_is_within_a_day_in_the_window_not_after_the_end_and_stays(case: dict[str, Any]) -> None:
+def _holds(case: dict[str, Any]) -> None:
     moment, zone, ends_at = case["moment"], case["zone"], case["ends_at"]
     window = {"between": case["between"], "days": case["days"]}
     at = chosen(**case)
@@ -167,6 +165,19 @@ def test_it_is_within_a_day_in_the_window_not_after_the_end_and_stays(case: dict
     # Asked again later, it stays.
     again = chosen(**{**case, "since": max(case["since"], at + 5 * HOUR), "kept": at})
     assert again == at or not moment <= at < moment + DAY or (ends_at is not None and at > ends_at)
+
+
+@given(case=_cases())
+@settings(max_examples=60, deadline=None)
+def test_it_is_within_a_day_in_the_window_not_after_the_end_and_stays(case: dict[str, Any]) -> None:
+    _holds(case)
+
+
+@pytest.mark.long
+@given(case=_cases())
+@settings(max_examples=3_000, deadline=None)
+def test_so_it_is_in_three_thousand_cases(case: dict[str, Any]) -> None:
+    _holds(case)
 
 
 def _positional(window: dict[str, Any]) -> dict[str, Any]:
