@@ -335,7 +335,7 @@ class Person:
         who, journeys = self.world.customer_id, self.stage.journeys.values()
         for call in withdrawal(who, delivery.at, key, step.leaves):
             said = self.world.agree(call)
-            self.world.remember(said)
+            self.remember(said)
             self.hear(said, said.at, journeys)
 
 
