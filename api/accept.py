@@ -156,8 +156,9 @@ async def _accept(
     mine = await with_what_is_asked(session, made, published)
     new = await events.accept(session, list(event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
-    if by is not None:
-        moved = await compute_plain(session, by, services.evaluate, locked, fresh, published)
+    if by is not None and (
+        moved := await compute_plain(session, by, services.evaluate, locked, fresh, published)
+    ):
         await locked.load(session, moved)
         known.update(await load([locked.owner(each) for each in sorted(moved)], inside=moved))
     await write_plain(session, locked, fresh)

@@ -13,6 +13,7 @@ from engine.matching import Evaluate
 from engine.orders import EnrollmentInput, Next
 from engine.sampling import held_out
 from store.activity import last_activity
+from store.hours import best_hours
 from store.tables import Enrollment
 
 
@@ -56,7 +57,9 @@ async def _input(
     """What the workflow starts with, the time of what comes first included."""
     journey, start = effect.journey, effect.start
     last = await last_activity(session, person.row, person.traits, journey, effect.key, evaluate)
-    facts = effect.facts.model_copy(update={"last_activity_at": last})
+    uses_hours = journey.uses_best_hour
+    hours = await best_hours(session, person.row.id, person.tz) if uses_hours else ()
+    facts = effect.facts.model_copy(update={"last_activity_at": last, "hours": hours})
     tolerances = services.tolerances
     wake = Machine(journey, start, facts, tolerances=tolerances).wakeup(start.entered_at)
     return EnrollmentInput(

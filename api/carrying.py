@@ -43,6 +43,7 @@ from engine.routing import route_track
 from engine.values import at_path
 from engine.watching import Watched
 from store import archives, computed, enrollments, events, messages
+from store.hours import best_hours
 from store.journeys import Published
 from store.tables import Event, OutboxKind, OutboxRow
 
@@ -252,6 +253,9 @@ class Carrier:
 
     async def _tell(self, person: Person, enrollment: str, notice: Notice, cause: Call) -> None:
         told = person.enrollment(enrollment)
+        if notice.tells_facts and told.journey.uses_best_hour:
+            hours = await best_hours(self.session, person.row.id, person.tz)
+            notice = notice.model_copy(update={"hours": hours})
         self._put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"), cause)
         if notice.ending is None:
             self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,6 +77,13 @@ class Person:
     def zone_is_unknown(self) -> bool:
         """Whether the customer's zone was given by a name that no zone has."""
         return zone_of(self.row.traits, self.row.context_timezone, self.default_zone)[1]
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """The zone in which the customer's times are computed now."""
+        found = zone(self.profile().zone)
+        assert found is not None  # a profile's zone exists
+        return found
 
     def profile(self) -> Profile:
         """The customer as routing sees them now."""

@@ -8,11 +8,10 @@ whoever reads a person's file passes `extra="forbid"` to `model_validate`.
 
 import hashlib
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from engine.expressions import (
     Duration,
@@ -26,6 +25,7 @@ from engine.expressions import (
 from engine.fields import (
     DaysText,
     DurationText,
+    Frozen,
     Json,
     Leaves,
     Name,
@@ -37,13 +37,23 @@ from engine.fields import (
     read_events,
     read_variants,
 )
+from engine.variants import Offer, Variant
+
+__all__ = [
+    "AfterEvent",
+    "AfterIdle",
+    "At",
+    "EndMatch",
+    "EventMatch",
+    "GoalMatch",
+    "Journey",
+    "Offer",
+    "Step",
+    "Variant",
+]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
-
-
-class EventMatch(_Frozen):
+class EventMatch(Frozen):
     """An event by name and, where given, by a condition (`where`) over it and the customer."""
 
     event: str = Field(min_length=1)
@@ -69,13 +79,13 @@ class AfterEvent(EventMatch):
     wait: DurationText = parse_duration("0 minutes")
 
 
-class AfterIdle(_Frozen):
+class AfterIdle(Frozen):
     """A step's trigger: no activity for this long."""
 
     idle: Duration
 
 
-class At(_Frozen):
+class At(Frozen):
     """A step's trigger: a time of its own."""
 
     time: TimeExpression
@@ -89,45 +99,11 @@ Repeat = Literal[True, "daily", "weekly", "monthly", "yearly"]
 Trigger = At | AfterIdle | tuple[AfterEvent, ...]
 
 
-class Offer(_Frozen):
-    """A coupon code made for this customer: exactly one of `percent`, `amount`, `free_shipping`.
-
-    `code_from` names the webhook of a shop that makes its own codes.
-    """
-
-    percent: Annotated[Decimal, Field(gt=0, le=100)] | None = None
-    amount: Annotated[Decimal, Field(gt=0)] | None = None
-    free_shipping: Literal[True] | None = None
-    valid: DurationText
-    code_from: str | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        if self.valid.is_zero:
-            raise ValueError("`valid` needs some time, such as `5 days`")
-        if [self.percent, self.amount, self.free_shipping].count(None) != 2:
-            raise ValueError(
-                "an offer has exactly one of `percent`, `amount` and `free_shipping: true`"
-            )
-        return self
-
-
-class Variant(_Frozen):
-    """One of several messages a step may send, drawn by a stable hash in proportion to `weight`.
-
-    An offer of its own counts instead of the step's.
-    """
-
-    send: str
-    weight: int = Field(default=1, ge=1)
-    offer: Offer | None = None
-
-
 # What a step may do.
 _DOES = ("send", "call", "set", "unsubscribe", "variants")
 
 
-class Step(_Frozen):
+class Step(Frozen):
     """One thing the journey may do, with its own time. See design.md, "Step keys"."""
 
     id: StepId
@@ -256,7 +232,7 @@ def _with_wait(data: dict[str, Any]) -> dict[str, Any]:
     return {**{key: data[key] for key in data if key != "wait"}, "after_event": waiting}
 
 
-class Journey(_Frozen):
+class Journey(Frozen):
     """A definition. See design.md, "Journey keys"."""
 
     journey: Name
@@ -308,6 +284,8 @@ class Journey(_Frozen):
                 "`ends_at` can't depend on a step, which may never be sent: write `start`, "
                 "`event.<path>` or `customer.<trait>`"
             )
+        if self.ends_at is not None and self.ends_at.best_hour:
+            raise ValueError("`ends_at` is the end for everybody: leave out `at best hour`")
         return self
 
     def step(self, step_id: str) -> Step:
@@ -356,6 +334,11 @@ class Journey(_Frozen):
         return tuple(
             sorted({t.anchor.path for t in self.times() if isinstance(t.anchor, TraitAnchor)})
         )
+
+    @cached_property
+    def uses_best_hour(self) -> bool:
+        """Whether any step chooses its hour, so that the customer's have to be known."""
+        return any(time.best_hour for time in self.times())
 
     @cached_property
     def start_properties(self) -> tuple[str, ...]:

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from engine.reasons import Decision, Ending, Reason
 
@@ -40,11 +46,21 @@ class Facts(_Value):
     """What the engine needs to know of a customer: zone, anchors, last activity.
 
     `zone` is an IANA name that exists. `traits` holds the live anchors, by path, as received.
+    `hours` are those of the day, best first, where a step asks for the best; empty is the
+    default, and is left out, so that histories from before there were any hold the same.
     """
 
     zone: str
     traits: dict[str, Any] = {}
     last_activity_at: datetime | None = None
+    hours: tuple[int, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_no_hours(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = whole(self)
+        if not self.hours:
+            del told["hours"]
+        return told
 
 
 class Tolerances(_Value):
@@ -80,6 +96,12 @@ class Notice(_Value):
     fires: tuple[str, ...] = ()
     traits: dict[str, Any] | None = None  # every live anchor, as it is from now on
     zone: str | None = None
+    hours: tuple[int, ...] | None = None  # rides along where a step asks for the best hour
+
+    @property
+    def tells_facts(self) -> bool:
+        """Whether it says what is known of the customer now."""
+        return self.traits is not None or self.zone is not None
 
 
 class Pause(_Value):

@@ -120,11 +120,12 @@ Anchor = StartAnchor | EventAnchor | TraitAnchor | StepAnchor
 
 @dataclass(frozen=True, slots=True)
 class TimeExpression:
-    """`ANCHOR [± N UNIT]… [at HH:MM]`; terms apply left to right, `at` last."""
+    """`ANCHOR [± N UNIT]… [at HH:MM | at best hour]`; terms apply left to right, `at` last."""
 
     anchor: Anchor
     terms: tuple[Term, ...] = ()
     at: time | None = None
+    best_hour: bool = False
 
     def __str__(self) -> str:
         parts = [str(self.anchor)]
@@ -132,6 +133,8 @@ class TimeExpression:
             parts += ["-" if term.count < 0 else "+", str(Term(abs(term.count), term.unit))]
         if self.at is not None:
             parts.append(f"at {self.at:%H:%M}")
+        if self.best_hour:
+            parts.append("at best hour")
         return " ".join(parts)
 
 
@@ -224,15 +227,29 @@ class _Tokens:
             self._next += 1
             terms.append(self._term(-1 if sign == "-" else 1))
         at: time | None = None
+        best_hour = False
         if self._peek() == "at":
             self._next += 1
-            if (word := self._peek()) is None:
-                self._refuse("a time of day is missing after `at`: write `at 09:00`")
-            at = time_of_day(self._text, word)
-            self._next += 1
-        self._end(after_at=at is not None)
+            best_hour = self._best_hour()
+            at = None if best_hour else self._time_of_day()
+        self._end("at best hour" if best_hour else "at HH:MM" if at is not None else None)
         self._check_reach(terms)
-        return TimeExpression(anchor, tuple(terms), at)
+        return TimeExpression(anchor, tuple(terms), at, best_hour)
+
+    def _best_hour(self) -> bool:
+        """Whether `best hour` stands here; it is read then."""
+        if (word := self._peek()) is None or not did_you_mean(word, ["best"]):
+            return False
+        if (word, self._peek(1)) != ("best", "hour"):
+            self._refuse(f"unexpected `{word}`: write `at best hour`, or a time such as `at 09:00`")
+        self._next += 2
+        return True
+
+    def _time_of_day(self) -> time:
+        if (word := self._peek()) is None:
+            self._refuse("a time of day is missing after `at`: write `at 09:00` or `at best hour`")
+        self._next += 1
+        return time_of_day(self._text, word)
 
     def duration(self) -> Duration:
         terms: list[Term] = []
@@ -276,12 +293,13 @@ class _Tokens:
         self._next += 2
         return Term(sign * int(number), unit)
 
-    def _end(self, *, after_at: bool) -> None:
+    def _end(self, last: str | None) -> None:
+        """Refuse what follows, after `last` if that has to be the end."""
         word = self._peek()
         if word is None:
             return
-        if after_at:
-            self._refuse(f"unexpected `{word}`: nothing follows `at HH:MM`, it comes last")
+        if last is not None:
+            self._refuse(f"unexpected `{word}`: nothing follows `{last}`, it comes last")
         if ":" in word:
             self._refuse(f"unexpected `{word}`: write `at {word}`")
         if _is_number(word):

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+)
 
 from engine.events import BuiltInEvent
 from engine.expressions import (
@@ -139,6 +147,12 @@ def _text(parse: Any) -> BeforeValidator:
         return value
 
     return BeforeValidator(read)
+
+
+class Frozen(BaseModel):
+    """What a definition is made of."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
 
 
 _AS_TEXT = PlainSerializer(str, return_type=str)

@@ -6,6 +6,7 @@ what changed. A step is planned anew from all that is known (`plan`), and what c
 laid beside what was pending.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from engine import plan
 from engine.definition import Journey, Step
 from engine.enrollment import Adopt, Ended, Facts, Pending, Settlement, Start, State
-from engine.expressions import StepAnchor
+from engine.expressions import StepAnchor, TraitAnchor
 from engine.reasons import Decision, Ending, Reason
 
 
@@ -55,6 +56,22 @@ class Ledger:
     def become(self, **changes: object) -> None:
         """The only place where the state changes."""
         self.state = self.state.model_copy(update=changes)
+
+    def learn(self, facts: Facts, changed: Collection[str], at: datetime) -> None:
+        """Know this of the customer from now on; `changed` are the anchors that moved `at`.
+
+        Steps that count from these move, in another zone all do, and those that choose their
+        hour where hours are liked otherwise or the end has moved.
+        """
+        before, ended_at, since = self.state.facts, self.ends_at, max(at, self.state.changed_at)
+        arrived_at = {**self.state.arrived_at, **dict.fromkeys(changed, at)}
+        self.become(facts=facts, changed_at=since, arrived_at=arrived_at)
+        rechosen = facts.hours != before.hours or ended_at != self.ends_at
+        for step in self.journey.steps:
+            anchor = step.at.anchor if step.at is not None else None
+            moved = isinstance(anchor, TraitAnchor) and anchor.path in changed
+            if moved or facts.zone != before.zone or (rechosen and plan.chooses(step)):
+                self.replan(step, since)
 
     def replan(self, step: Step, since: datetime) -> None:
         """Give the step the occurrences that follow from what is known now.

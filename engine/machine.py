@@ -50,7 +50,6 @@ from engine.enrollment import (
     Tolerances,
     Wakeup,
 )
-from engine.expressions import TraitAnchor
 from engine.ledger import Ledger
 from engine.reasons import Decision, Ending, Reason
 
@@ -163,7 +162,7 @@ class Machine:
             at = max(notice.at, self.start.entered_at)  # it may be told of what was before
             self._ledger.end(notice.ending, at, notice.name)
             return
-        if notice.traits is not None or notice.zone is not None:
+        if notice.tells_facts:
             self._move(notice)
         for step_id in notice.fires:
             if self.journey.has_step(step_id):
@@ -175,18 +174,11 @@ class Machine:
         traits = facts.traits if notice.traits is None else notice.traits
         changed = [p for p in self.journey.live_traits if traits.get(p) != facts.traits.get(p)]
         zone_changed = notice.zone is not None and notice.zone != facts.zone
-        if not changed and not zone_changed:
+        hours = facts.hours if notice.hours is None else notice.hours
+        if not changed and not zone_changed and hours == facts.hours:
             return
-        at = max(notice.at, self.state.changed_at)
-        self._ledger.become(
-            facts=facts.model_copy(update={"traits": traits, "zone": notice.zone or facts.zone}),
-            changed_at=at,
-            arrived_at={**self.state.arrived_at, **dict.fromkeys(changed, notice.at)},
-        )
-        for step in self.journey.steps:
-            anchor = step.at.anchor if step.at is not None else None
-            if zone_changed or (isinstance(anchor, TraitAnchor) and anchor.path in changed):
-                self._ledger.replan(step, at)
+        known = {"traits": traits, "zone": notice.zone or facts.zone, "hours": hours}
+        self._ledger.learn(facts.model_copy(update=known), changed, notice.at)
 
     def _fire(self, step: Step, notice: Notice) -> None:
         if step.after_event is None:

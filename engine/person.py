@@ -158,7 +158,8 @@ class Person:
         journey, world = effect.journey, self.world
         evaluate = self.stage.evaluate
         last = last_activity(journey, effect.key, world.activity, world.traits, evaluate)
-        facts = effect.facts.model_copy(update={"last_activity_at": last})
+        hours = world.best_hours() if journey.uses_best_hour else ()
+        facts = effect.facts.model_copy(update={"last_activity_at": last, "hours": hours})
         enrolled = Enrolled(
             id=enrollment_id(journey.journey, world.customer_id, effect.key, effect.ordinal),
             journey=journey,
@@ -190,6 +191,8 @@ class Person:
 
     def _tell(self, each: Running, notice: Notice) -> None:
         was_open = each.machine.ended is None
+        if notice.tells_facts and each.enrolled.journey.uses_best_hour:
+            notice = notice.model_copy(update={"hours": self.world.best_hours()})
         each.machine.apply(notice)
         self._look_at(each)
         if was_open and notice.ending is not None:

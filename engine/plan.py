@@ -8,8 +8,9 @@ same occurrence only while its cause does.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from engine import best_hour
 from engine.anchors import anchor_value, exists_from, raw_anchor, resolved, state_zone
 from engine.definition import AfterIdle, At, Journey, Step
 from engine.enrollment import Pending, Settlement, Start, State
@@ -18,6 +19,9 @@ from engine.localtime import OutOfRange, shift
 from engine.reasons import Decision, Reason
 from engine.repeats import opened, series
 from engine.values import anchor_text
+
+# So long after its moment at most goes out what may choose its hour.
+_CHOICE = timedelta(days=1)
 
 MISSING = "missing"  # the occurrence of a step whose date was not in the enrolling event
 
@@ -50,16 +54,22 @@ def planned(
     `since` is what brought the question up; nothing that is new comes up before it. Steps
     after an event have those that `fired` gave them, in the customer's present zone.
     """
+    until = ends_at(journey, start, state) if chooses(step) else None
     match step.trigger:
         case At(time=time) if isinstance(time.anchor, StepAnchor):
-            return _after_step(step, journey.step(time.anchor.step), state, since)
+            return _after_step(step, journey.step(time.anchor.step), state, since, until)
         case At():
-            return _at(step, start, state, since)
+            return _at(step, start, state, since, until)
         case AfterIdle(idle=idle):
             pending = _after_idle(step, idle, start, state, since)
             return () if pending is None else (pending,)
         case _:
             return tuple(_fired_again(step, state, since))
+
+
+def chooses(step: Step) -> bool:
+    """Whether the step goes out at the best hour, so that hours and the end bear on its time."""
+    return step.at is not None and step.at.best_hour
 
 
 def fired(
@@ -113,7 +123,9 @@ def _is_provisional(step: Step, mine: list[Settlement]) -> bool:
     )
 
 
-def _at(step: Step, start: Start, state: State, since: datetime) -> tuple[Pending | Refused, ...]:
+def _at(
+    step: Step, start: Start, state: State, since: datetime, until: datetime | None
+) -> tuple[Pending | Refused, ...]:
     """A step whose time counts from the start, the enrolling event or a trait."""
     assert step.at is not None
     mine = settlements(step, state)
@@ -128,17 +140,18 @@ def _at(step: Step, start: Start, state: State, since: datetime) -> tuple[Pendin
         return ()
     first = exists_from(step.at, start, state)
     if isinstance(step.repeat, str):
-        return _periodic(step, anchor, first, state, since)
+        return _periodic(step, anchor, first, state, since, until)
     raw = raw_anchor(step.at, start, state)
     occurrence = "start" if isinstance(step.at.anchor, StartAnchor) else anchor_text(raw)
-    pending = _pending(step, occurrence, due_at, since, state)
-    if occurrence in done or (step.repeat is not None and pending.due_at < first):
+    pending = _pending(step, occurrence, due_at, since, state, until)
+    begins = due_at if chooses(step) else pending.due_at
+    if occurrence in done or (step.repeat is not None and begins < first):
         return ()
     return (pending,)
 
 
 def _after_step(
-    step: Step, above: Step, state: State, since: datetime
+    step: Step, above: Step, state: State, since: datetime, until: datetime | None
 ) -> tuple[Pending | Refused, ...]:
     """A step whose time counts from when another one, `above`, was sent.
 
@@ -155,14 +168,14 @@ def _after_step(
         sent = [s for s in causes if s.decision is not Decision.NOT_SENT]
         if sent:
             at = sent[-1].at
-            return _periodic(step, at, at, state, max(since, at))
+            return _periodic(step, at, at, state, max(since, at), until)
     done = {s.occurrence for s in mine}
-    found = (_caused(step, cause, state, since) for cause in causes)
+    found = (_caused(step, cause, state, since, until) for cause in causes)
     return tuple(each for each in found if each is not None and each.occurrence not in done)
 
 
 def _caused(
-    step: Step, cause: Settlement, state: State, since: datetime
+    step: Step, cause: Settlement, state: State, since: datetime, until: datetime | None
 ) -> Pending | Refused | None:
     assert step.at is not None
     occurrence = f"{cause.step}@{cause.occurrence}"
@@ -171,21 +184,30 @@ def _caused(
     due_at = resolved(step.at, cause.at, state_zone(state))
     if due_at is None:
         return None
-    return _pending(step, occurrence, due_at, max(since, cause.at), state)
+    return _pending(step, occurrence, due_at, max(since, cause.at), state, until)
 
 
 def _periodic(
-    step: Step, anchor: datetime, first: datetime, state: State, since: datetime
+    step: Step,
+    anchor: datetime,
+    first: datetime,
+    state: State,
+    since: datetime,
+    until: datetime | None,
 ) -> tuple[Pending, ...]:
-    """The next of daily … yearly: one on each local date, from `first` or the last one on."""
+    """The next of daily … yearly: one on each local date, from `first` or the last one on.
+
+    One that chose its hour was due up to a day after the date that names it.
+    """
     tz = state_zone(state)
     mine = settlements(step, state)
     done = {s.occurrence for s in mine}
-    bound = max([first, *(s.due_at for s in mine if s.due_at is not None)])
+    back = _CHOICE if chooses(step) else timedelta(0)
+    bound = max([first, *(s.due_at - back for s in mine if s.due_at is not None)])
     for due_at in series(step, anchor, tz, bound):
         occurrence = due_at.astimezone(tz).date().isoformat()
         if occurrence not in done:
-            return (_pending(step, occurrence, due_at, since, state),)
+            return (_pending(step, occurrence, due_at, since, state, until),)
     return ()
 
 
@@ -222,9 +244,27 @@ def _fired_again(step: Step, state: State, since: datetime) -> Iterator[Pending]
 
 
 def _pending(
-    step: Step, occurrence: str, due_at: datetime, ready_at: datetime, state: State
+    step: Step,
+    occurrence: str,
+    due_at: datetime,
+    ready_at: datetime,
+    state: State,
+    until: datetime | None = None,
 ) -> Pending:
+    """An occurrence at that time, with its window, or at the best hour from then on."""
     tz = state_zone(state)
+    if chooses(step):
+        mine = (p for p in state.pending if (p.step, p.occurrence) == (step.id, occurrence))
+        due_at = best_hour.chosen(
+            due_at,
+            state.facts.hours,
+            tz,
+            between=step.between,
+            days=step.days,
+            since=ready_at,
+            kept=next((p.due_at for p in mine), None),
+            ends_at=until,
+        )
     return Pending(
         step=step.id,
         occurrence=occurrence,

@@ -29,6 +29,8 @@ _BACK = timedelta(days=9)
 def series(step: Step, anchor: datetime, tz: ZoneInfo, bound: datetime) -> Iterator[datetime]:
     """Due times of a repeating `at` step from `bound` on, in order, until the calendar ends.
 
+    Of one that chooses its hour, the moments from which it may.
+
     Several may fall on one moment: where a window holds Saturday's and Sunday's until Monday.
     """
     assert step.at is not None
@@ -38,7 +40,8 @@ def series(step: Step, anchor: datetime, tz: ZoneInfo, bound: datetime) -> Itera
         first = resolve(step.at, anchor, tz)
         k = max(0, (bound - _BACK - first) // _LONGEST[unit])
         while True:
-            due_at = opened(step, resolve(step.at, anchor, tz, repeats=k, unit=unit), tz)
+            due_at = resolve(step.at, anchor, tz, repeats=k, unit=unit)
+            due_at = due_at if step.at.best_hour else opened(step, due_at, tz)
             if due_at >= bound:
                 yield due_at
             k += 1

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.best_hour import NEWEST, counts, ranked, weighed
 from engine.calls import ChangeConsent, Group, Identify, SegmentCall, Track
 from engine.caps import PastMessage
 from engine.company import known_traits
@@ -207,9 +208,16 @@ class World:
     def profile(self) -> Profile:
         """The customer as routing sees them."""
         traits = self.traits
-        zone, _ = zone_of(traits, self.context_zone, self.policy.timezone)
+        name, _ = zone_of(traits, self.context_zone, self.policy.timezone)
         last = self.activity[-1].at if self.activity else None
-        return Profile(id=self.customer_id, traits=traits, zone=zone, last_activity_at=last)
+        return Profile(id=self.customer_id, traits=traits, zone=name, last_activity_at=last)
+
+    def best_hours(self) -> tuple[int, ...]:
+        """The hours of the customer's day, best first; nobody else's are known."""
+        tz = zone(self.profile().zone)
+        assert tz is not None  # a profile's zone exists
+        told = sorted((each for each in self.events if counts(each.name)), key=lambda each: each.at)
+        return ranked(weighed(((each.name, each.at) for each in told[-NEWEST:]), tz), {})
 
     def customer(self, journey: Journey, key: str | None) -> Customer:
         """The customer as the gate sees them."""

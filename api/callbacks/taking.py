@@ -14,13 +14,14 @@ Then the provider is asked to come again, while it can be that; later, the messa
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.accept import accept_in
 from api.callbacks.report import MessageNotYetKnownError, Report, ReportKind
+from api.people import zone_now
 from api.services import Services
 from api.taking import Said
 from engine.bounces import is_given_up
@@ -28,10 +29,11 @@ from engine.calls import Call, ChangeConsent, Track
 from engine.clock import journey_time
 from engine.delivery_status import DeliveryStatus, moves_forward
 from engine.events import BuiltInEvent
+from engine.localtime import zone
 from engine.reasons import Decision
-from store import customers, delivery_events, journeys, messages, suppressions
+from store import customers, delivery_events, hours, journeys, messages, suppressions
 from store.away import is_conflict
-from store.tables import DeliveryEvent, EventKind, Message, Suppression
+from store.tables import Customer, DeliveryEvent, EventKind, Message, Suppression
 
 # A worker that was stopped between the provider's answer and its own note writes it within a
 # minute or so, when the activity is tried again.
@@ -117,7 +119,23 @@ async def _take(session: AsyncSession, services: Services, report: Report) -> in
         return accepted.carried
     await _move(session, report, fresh)
     await _address(session, services, report, fresh.address)
+    if report.kind is ReportKind.CLICKED and not report.is_machine:
+        await _count(session, fresh, _at(services, report))
     return accepted.carried
+
+
+async def _count(session: AsyncSession, row: Message, at: datetime) -> None:
+    """A reader's click counts for the hour that it was where they are."""
+    customer = await session.get(Customer, row.customer_id)
+    assert customer is not None  # whose message it is, and who is held
+    tz = zone(zone_now(customer, await journeys.newest_publication(session)))
+    assert tz is not None  # `zone_now` gives only zones that exist
+    await hours.count_click(session, at.astimezone(tz).hour)
+
+
+def _at(services: Services, report: Report) -> datetime:
+    """When it happened, in journey time."""
+    return journey_time(services.clock, min(report.at, services.wall()))
 
 
 async def _message(session: AsyncSession, report: Report) -> Message | None:
@@ -136,7 +154,7 @@ async def _calls(
     session: AsyncSession, services: Services, report: Report, row: Message
 ) -> list[Call]:
     """What is to be accepted: the event for journeys, and that the customer left."""
-    at = journey_time(services.clock, min(report.at, services.wall()))
+    at = _at(services, report)
     message_id = f"{report.provider}:{report.id}"
     if report.kind is ReportKind.UNSUBSCRIBED:
         # The provider's list knows none of our topics: whoever is on it gets none of them.

@@ -8,10 +8,15 @@ import pytest
 from api.accept import accept
 from api.errors import AlreadyEnrolledError, NoSuchJourneyError
 from api.services import Services
-from engine.calls import ChangeConsent, EnrollByHand
+from engine.calls import ChangeConsent, EnrollByHand, SegmentCall
 from engine.clock import Clock
+from engine.enrollment import Facts, Notice
+from engine.lines import StepLine
 from engine.orders import EnrollmentInput
+from engine.person import Stage
 from engine.reasons import Ending
+from engine.simulator import simulate
+from rendering.conditions import evaluate
 from store import consents, customers, enrollments, events
 from store.tables import ConsentState, EnrollmentState, OutboxKind
 from tests.api.given import (
@@ -27,6 +32,7 @@ from tests.api.given import (
     track,
     trial,
 )
+from tests.store.given import policy
 
 ENDS = "2026-12-23T09:00:00Z"
 
@@ -436,3 +442,61 @@ async def test_an_event_of_the_same_batch_is_told_once_to_one_that_begins_late(
     rows = await outbox(services.database)
     assert [row.kind for row in rows] == [OutboxKind.START, OutboxKind.SIGNAL, OutboxKind.SIGNAL]
     assert len({row.payload["event_id"] for row in rows[1:]}) == 2
+
+
+CHOOSING = trial(steps=[{"send": "tip", "at": "start + 1 day at best hour"}], ends_at=None)
+
+
+async def _facts(services: Services) -> Facts:
+    row = await enrollment(services.database)
+    return EnrollmentInput.model_validate(row.input).facts
+
+
+async def test_who_enters_a_journey_that_asks_for_it_brings_the_hours_they_like(
+    services: Services,
+) -> None:
+    await publish(services.database, CHOOSING)
+    evenings = [track("used", A_DAY - n * DAY + 9 * HOUR) for n in range(1, 30)]
+    await take(services, *evenings, track("trial_started", A_DAY))
+    row = await enrollment(services.database)
+    assert (await _facts(services)).hours[0] == 18
+    assert row.next_at == A_DAY + DAY + 9 * HOUR
+
+
+async def test_nobody_is_asked_for_hours_where_no_step_chooses_one(published: Services) -> None:
+    await take(published, *(track("used", A_DAY - n * DAY) for n in range(1, 9)))
+    await take(published, track("trial_started"))
+    facts = (await enrollment(published.database)).input["facts"]
+    assert "hours" not in facts
+
+
+async def test_hours_ride_along_with_news_of_the_zone_and_are_none_of_their_own(
+    services: Services,
+) -> None:
+    await publish(services.database, CHOOSING)
+    await take(services, track("trial_started"))
+    used = [track("used", A_DAY + 9 * HOUR + n * HOUR / 60) for n in range(40)]
+    assert (await take(services, *used)).carried == 0
+    await take(services, identify(A_DAY + 10 * HOUR, timezone="Asia/Tokyo"))
+    told = Notice.model_validate((await outbox(services.database))[-1].payload)
+    assert told.zone == "Asia/Tokyo"
+    assert told.hours is not None
+    assert told.hours[0] == 3  # 18:00 UTC
+
+
+async def test_a_simulation_and_the_api_choose_alike(services: Services) -> None:
+    await publish(services.database, CHOOSING)
+    calls: list[SegmentCall] = [
+        identify(A_DAY - 30 * DAY, email="a@b.example", timezone="Europe/Paris"),
+        *(track("used", A_DAY - n * DAY + 11 * HOUR) for n in range(1, 25)),
+        track("trial_started", A_DAY),
+    ]
+    await take(services, *calls)
+    stage = Stage(
+        journeys={"trial": CHOOSING},
+        policy=policy(),
+        channels={"trial": {"tip": ("email",)}},
+        evaluate=evaluate,
+    )
+    [line] = [each for each in simulate(stage, calls) if isinstance(each, StepLine)]
+    assert line.at == (await enrollment(services.database)).next_at == A_DAY + DAY + 11 * HOUR

@@ -90,6 +90,11 @@ class Enrolled:
     def moves(self, at: datetime, zone: str | None = None, **traits: Any) -> "Enrolled":
         return self.event("identify", at, traits=traits or None, zone=zone)
 
+    def tell_hours(self, hours: tuple[int, ...]) -> "Enrolled":
+        """What hours the customer likes, with news of the zone they are in already."""
+        zone = self.machine.state.facts.zone
+        return self.event("identify", self.now, zone=zone, hours=hours)
+
     def until(self, at: datetime) -> "Enrolled":
         """Time passes, and every wake-up comes on time."""
         for _ in range(500):

@@ -35,6 +35,10 @@ TRAITS = ("ends", "birthday")
 DAY = timedelta(days=1)
 
 
+# The hours of a night owl, and of somebody at lunch.
+_HOURS = (tuple((2 + n) % 24 for n in range(24)), tuple((12 - n) % 24 for n in range(24)))
+
+
 @dataclass(frozen=True)
 class Happening:
     """Something that happens `at`: an input, or (None) the customer using the product."""
@@ -90,7 +94,7 @@ def _expressions(draw: st.DrawFn, earlier: list[str]) -> str:
     text = draw(st.sampled_from(anchors))
     for sign, duration in draw(st.lists(st.tuples(st.sampled_from("+-"), _durations), max_size=2)):
         text += f" {sign} {duration}"
-    return text + draw(st.sampled_from(["", "", " at 09:00", " at 02:30"]))
+    return text + draw(st.sampled_from(["", "", " at 09:00", " at 02:30", " at best hour"]))
 
 
 @st.composite
@@ -160,7 +164,8 @@ def _happenings(draw: st.DrawFn, journey: Journey, number: int) -> Happening:
         case "move":
             told = Notice(**event, name="identify", traits=draw(_traits))
         case "zone":
-            told = Notice(**event, name="identify", zone=draw(st.sampled_from(ZONES)))
+            hours = draw(st.sampled_from([None, None, (), *_HOURS]))
+            told = Notice(**event, name="identify", zone=draw(st.sampled_from(ZONES)), hours=hours)
         case "exit":
             ending = draw(st.sampled_from([None, Ending.EXITED, Ending.CONVERTED]))
             told = Notice(**event, name="gone", ending=ending)
@@ -230,6 +235,7 @@ def lives(draw: st.DrawFn) -> Life:
             zone=draw(st.sampled_from(ZONES)),
             traits=draw(_traits),
             last_activity_at=draw(st.sampled_from([None, ORIGIN, ORIGIN - 2 * DAY])),
+            hours=draw(st.sampled_from([(), *_HOURS])),
         ),
         happenings=tuple(sorted(happenings, key=lambda each: each.at)),
         replies=tuple(draw(st.lists(_replies, min_size=1, max_size=5))),

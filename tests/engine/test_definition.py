@@ -141,6 +141,7 @@ def test_a_running_journey_ignores_keys_that_newer_code_wrote() -> None:
         ({"holdout": "110%"}, "holdout"),
         ({"holdout": "x%"}, "is not a share"),
         ({"ends_at": "tip + 1 day"}, "`ends_at` can't depend on a step"),
+        ({"ends_at": "start + 9 days at best hour"}, "leave out `at best hour`"),
         ({"starts_on": {"where": "x"}}, "starts_on"),
         ({"starts_on": ""}, "starts_on"),
         ({"key": ""}, "key"),

@@ -58,6 +58,11 @@ from engine.expressions import (
         ),
         ("coupon + 2 days", TimeExpression(StepAnchor("coupon"), (Term(2, Unit.DAY),))),
         ("thanks-a + 1 year", TimeExpression(StepAnchor("thanks-a"), (Term(1, Unit.YEAR),))),
+        (
+            "start + 2 days at  best hour",
+            TimeExpression(StartAnchor(), (Term(2, Unit.DAY),), best_hour=True),
+        ),
+        ("best at best hour", TimeExpression(StepAnchor("best"), best_hour=True)),
         ("at at 09:00", TimeExpression(StepAnchor("at"), (), time(9))),
         ("start + 100 years", TimeExpression(StartAnchor(), (Term(100, Unit.YEAR),))),
         ("start + 0007 minutes", TimeExpression(StartAnchor(), (Term(7, Unit.MINUTE),))),
@@ -142,7 +147,19 @@ def test_a_time_expression_means(text: str, meaning: TimeExpression) -> None:
             "unexpected `please`: here can stand `+ 1 day`, `- 1 day` or `at 09:00`",
         ),
         ("start at 09:00 + 1 day", "unexpected `+`: nothing follows `at HH:MM`, it comes last"),
-        ("start at", "a time of day is missing after `at`: write `at 09:00`"),
+        (
+            "start at",
+            "a time of day is missing after `at`: write `at 09:00` or `at best hour`",
+        ),
+        ("start at best", "unexpected `best`: write `at best hour`, or a time such as `at 09:00`"),
+        (
+            "start at bets hour",
+            "unexpected `bets`: write `at best hour`, or a time such as `at 09:00`",
+        ),
+        (
+            "start at best hour + 1 day",
+            "unexpected `+`: nothing follows `at best hour`, it comes last",
+        ),
         ("start at 25:00", "there is no time `25:00`: the day goes from `00:00` to `23:59`"),
         ("start at 24:00", "there is no time `24:00`: the day goes from `00:00` to `23:59`"),
         ("start at 09:60", "there is no time `09:60`: the day goes from `00:00` to `23:59`"),
@@ -329,7 +346,10 @@ _ANCHORS: st.SearchStrategy[Anchor] = st.one_of(
 )
 
 
-@given(st.builds(TimeExpression, _ANCHORS, _TERMS, st.none() | _MINUTE_TIMES))
+@given(
+    st.builds(TimeExpression, _ANCHORS, _TERMS, st.none() | _MINUTE_TIMES)
+    | st.builds(TimeExpression, _ANCHORS, _TERMS, best_hour=st.just(True))
+)
 def test_every_time_expression_is_written_back_as_it_is_read(value: TimeExpression) -> None:
     assert parse_time_expression(str(value)) == value
     assert str(parse_time_expression(str(value))) == str(value)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,7 +19,7 @@ from api.callbacks.taking import take_report
 from api.callbacks.twilio import fields_of, read_status
 from engine.delivery_status import DeliveryStatus
 from engine.reasons import Decision
-from store import messages
+from store import hours, messages
 from tests.api.callbacks.conftest import EMAIL, IDS, PHONE, Office, key_of, sent
 from tests.api.callbacks.speaking import (
     CERTIFICATE,
@@ -31,7 +32,7 @@ from tests.api.callbacks.speaking import (
     sns,
     twilio,
 )
-from tests.api.given import A_DAY, DAY, kept_events, outbox
+from tests.api.given import A_DAY, DAY, HOUR, identify, kept_events, outbox, take
 
 D = DeliveryStatus
 K = ReportKind
@@ -317,3 +318,32 @@ async def test_a_subscription_of_sns_confirms_itself_at_amazon_only(office: Offi
     )
     assert (await elsewhere.to(office.client)).status_code == 401
     assert office.asked == [CERTIFICATE, there]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Asia/Tokyo"])
+async def test_a_readers_click_counts_once_for_the_hour_that_it_is_where_they_are(
+    office: Office, zone: str
+) -> None:
+    services = office.services
+    await take(services, identify(email=EMAIL, timezone=zone))
+    readers, machines = (
+        [
+            Report(
+                id=f"{who}{number}",
+                kind=K.CLICKED,
+                at=A_DAY + number * HOUR,
+                provider="postmark",
+                channel="email",
+                message_key=key_of("thanks"),
+                is_machine=who == "m",
+            )
+            for number in range(2)
+        ]
+        for who in "rm"
+    )
+    for report in (*readers, *machines, *readers):
+        services.wall.pass_(HOUR)  # type: ignore[attr-defined]
+        await take_report(services, report)
+    first = A_DAY.astimezone(ZoneInfo(zone)).hour
+    async with services.database.reading() as session:
+        assert await hours.everybody(session) == {first: 1, first + 1: 1}
