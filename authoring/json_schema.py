@@ -73,7 +73,7 @@ _WEEKDAYS = rf"{_WEEKDAY}(?:\s*-\s*{_WEEKDAY})?"
 # The values that are written as text: what the parsers of `engine` read. A test compares.
 _TEXTS: Mapping[type, str] = {
     Duration: rf"^{_TERM}(?:\s+{_TERM})*$",
-    TimeExpression: rf"^{_ANCHOR}(?:(?:\s*\+|\s+-)\s*{_TERM})*(?:\s+at\s+{_TIME})?$",
+    TimeExpression: rf"^{_ANCHOR}(?:(?:\s*\+|\s+-)\s*{_TERM})*(?:\s+at\s+(?:{_TIME}|best\s+hour))?$",
     Window: rf"^{_TIME}\s*-\s*(?:{_TIME}|24:00)$",
     Days: rf"^{_WEEKDAYS}(?:\s*,\s*{_WEEKDAYS})*$",
     CalendarPeriod: rf"^{_any_case('calendar')}\s+{_one_of(map(_any_case, Page))}$",
