@@ -58,6 +58,7 @@ def _one_of(words: Any) -> str:
 _UNITS = f"{_one_of(Unit)}s?"
 _TERM = rf"[0-9]+\s*{_UNITS}"
 _TIME = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
+_HOUR = rf"(?:{_TIME}|best\s+hour)"
 _PATH = r"[^\s.+-][^\s.+]*(?:\.[^\s.+-][^\s.+]*)*"
 _STEP_ID = r"[a-z][a-z0-9_-]*"
 _ANCHOR = rf"(?:(?:event|customer)\.{_PATH}|(?!(?:event|customer)(?:\s|$)){_STEP_ID})"
@@ -73,7 +74,7 @@ _WEEKDAYS = rf"{_WEEKDAY}(?:\s*-\s*{_WEEKDAY})?"
 # The values that are written as text: what the parsers of `engine` read. A test compares.
 _TEXTS: Mapping[type, str] = {
     Duration: rf"^{_TERM}(?:\s+{_TERM})*$",
-    TimeExpression: rf"^{_ANCHOR}(?:(?:\s*\+|\s+-)\s*{_TERM})*(?:\s+at\s+{_TIME})?$",
+    TimeExpression: rf"^{_ANCHOR}(?:(?:\s*\+|\s+-)\s*{_TERM})*(?:\s+at\s+{_HOUR})?$",
     Window: rf"^{_TIME}\s*-\s*(?:{_TIME}|24:00)$",
     Days: rf"^{_WEEKDAYS}(?:\s*,\s*{_WEEKDAYS})*$",
     CalendarPeriod: rf"^{_any_case('calendar')}\s+{_one_of(map(_any_case, Page))}$",

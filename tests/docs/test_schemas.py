@@ -218,6 +218,8 @@ LITTLE_TEXTS = [
     ("TimeExpression", "customer.company.trial_ends_at - 5 days"),
     ("TimeExpression", "customer.prénom + 1 month"),
     ("TimeExpression", "tip-2 + 1 week at 23:59"),
+    ("TimeExpression", "start + 1 day at best hour"),
+    ("TimeExpression", "start at best day"),
     ("TimeExpression", "tip-2 days"),
     ("TimeExpression", "event + 1 day"),
     ("TimeExpression", "customer.birthday at 24:00"),
