@@ -42,6 +42,7 @@ from api.routes import (
 )
 from api.services import Services
 from api.showing import page
+from api.ticking import ticking
 from api.timing import Timing, is_ingestion
 from api.visiting import KeyShownError
 from store.away import AWAY_ERRORS, is_away
@@ -92,7 +93,12 @@ def create_app(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with services.keyring.noting(), pruning(services), runner.running():
+        async with (
+            services.keyring.noting(),
+            pruning(services),
+            ticking(services),
+            runner.running(),
+        ):
             yield
 
     app = FastAPI(

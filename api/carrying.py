@@ -42,7 +42,7 @@ from engine.reasons import Ending
 from engine.routing import route_track
 from engine.values import at_path
 from engine.watching import Watched
-from store import archives, enrollments, events, messages
+from store import archives, computed, enrollments, events, messages
 from store.hours import best_hours
 from store.journeys import Published
 from store.tables import Event, OutboxKind, OutboxRow
@@ -189,6 +189,14 @@ class Carrier:
     async def write(self) -> None:
         """Write all that is left."""
         await self.writing.write()
+        await computed.keep(
+            self.session,
+            [
+                each.computing.kept(each.row.id)
+                for each in self.people.values()
+                if each.computing is not None and each.computing.is_changed
+            ],
+        )
         await self._dispositions.write(self.session)
 
     def as_track(self, event: Event) -> Track:

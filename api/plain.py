@@ -53,6 +53,7 @@ def _is_plain(call: Call, known: Known, watched: Watched) -> bool:
     return (
         isinstance(call, Track)
         and call.event not in watched.events
+        and call.event not in watched.moving
         and not call.clamped
         and not call.historical  # what was erased is asked for
         and known.first_seen_at is not None

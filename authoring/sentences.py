@@ -14,6 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+# Where pydantic puts what is wrong with a name that the file's author chose.
+A_KEY = "[key]"
+
 # What people write from habit (of other tools, or of YAML 1.1) and letters can't lead to.
 _KEY_HABITS = {
     "on": ("after_event",), "if": ("when",), "condition": ("when", "where"),
@@ -49,6 +52,8 @@ _EXAMPLES = {
     "kind": "letter", "street": "1 High Street", "city": "Lyon", "region": "CA",
     "postcode": "69005", "country": "FR",
     "priority": "10", "double_opt_in": "true", "counts_transactional": "true",
+    "traits": "{orders: {count: order_completed}}",
+    "segments": "{loyal: {when: customer.orders > 5}}", "of": "total", "count": "order_completed",
     "webhooks": "{crm: {url: https://example.com/hook}}", "hours": "22:00-08:00",
     "holidays": "true", "newest_only": "true",
 }  # fmt: skip
@@ -117,7 +122,8 @@ def did_you_mean(word: str, known: Sequence[str], otherwise: str) -> str:
 
 def key_of(error: ErrorDetails) -> str:
     """The key that the error is about; empty for an error about the whole."""
-    return next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")
+    parts = (part for part in reversed(error["loc"]) if part != A_KEY)
+    return next((part for part in parts if isinstance(part, str)), "")
 
 
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:

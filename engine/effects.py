@@ -79,8 +79,11 @@ class Enrolled:
 
     @property
     def is_void(self) -> bool:
-        """Whether another took its place, from its start or as two customers became one."""
-        if self.ended_at is None:
+        """Whether another took its place, from its start or as two customers became one.
+
+        One that had nothing to wait for completes at its start, and was there all the same.
+        """
+        if self.ended_at is None or self.ending is Ending.COMPLETED:
             return False
         return self.ended_at <= self.start_at or self.ended_by == BuiltInEvent.CUSTOMER_MERGED
 

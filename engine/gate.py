@@ -15,7 +15,7 @@ from engine.caps import PastMessage, Upcoming
 from engine.consent import ConsentState, Word
 from engine.definition import Journey, Offer, Step, Variant
 from engine.enrollment import Delivery, NotBefore, Settled
-from engine.expressions import Duration, Term
+from engine.expressions import Duration
 from engine.localtime import shift, zone
 from engine.matching import Evaluate, History, PastEvent, concerns, matches
 from engine.places import Whereabouts
@@ -44,7 +44,7 @@ class Customer:
     `suppressed` says whether an address may not be written to. `read_phone` knows how phone
     numbers are written. `where` is None where only the zone of the delivery is known.
     `upcoming` is what else is due to them, where it may bear on a cap. `words` is all they
-    said about being written to, oldest first.
+    said about being written to, oldest first. `segments` are those that they are in.
     """
 
     id: str
@@ -58,6 +58,7 @@ class Customer:
     where: Whereabouts | None = None
     upcoming: tuple[Upcoming, ...] = ()
     words: Sequence[Word] = ()
+    segments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -177,19 +178,17 @@ def _history(occasion: Occasion, customer: Customer) -> History:
     assert tz is not None  # the machine computes in zones that exist
 
     def count(name: str, within: Duration | None) -> int:
-        since = None if within is None else shift(at, _back(within), tz)
-        return sum(1 for e in customer.events if e.name == name and (since is None or e.at > since))
+        """As segments count (`engine.spans`): from when it happened until so long after it."""
+        done = (event.at for event in customer.events if event.name == name)
+        return sum(within is None or at < shift(each, within.terms, tz) for each in done)
 
     mine = [m for m in customer.messages if m.enrollment == occasion.enrollment]
     return History(
         count=count,
         sent=lambda step: any(m.step == step for m in mine),
         clicked=lambda step: any(m.step == step and m.clicked for m in mine),
+        inside=lambda segment: segment in customer.segments,
     )
-
-
-def _back(duration: Duration) -> tuple[Term, ...]:
-    return tuple(Term(-term.count, term.unit) for term in duration.terms)
 
 
 def _held_out(occasion: Occasion, customer: Customer, policy: Policy) -> Settled | None:

@@ -39,6 +39,7 @@ class History:
     count: Callable[[str, Duration | None], int]
     sent: Callable[[str], bool]
     clicked: Callable[[str], bool]
+    inside: Callable[[str], bool] = lambda segment: False
 
 
 class ConditionFailed(Exception):  # noqa: N818 - an answer about a condition, told by name

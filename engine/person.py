@@ -7,10 +7,12 @@ whom is `engine.player`'s to say.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import assert_never
 
 from engine.calls import Identify, SegmentCall, Track
 from engine.caps import PastMessage
+from engine.computed import Computations, Counted, MadeOf, computations
 from engine.consent import withdrawal
 from engine.definition import Journey
 from engine.effects import (
@@ -42,9 +44,16 @@ from engine.world import World
 Word = Callable[[Occasion, Customer, Go], None]
 
 
+def _unread(condition: str) -> MadeOf:
+    raise TypeError("a stage whose policy has segments has to be told what they are made of")
+
+
 @dataclass(frozen=True)
 class Stage:
-    """What is the same for all customers: journeys, policy, channels, conditions, the atlas."""
+    """What is the same for all customers: journeys, policy, channels, conditions, the atlas.
+
+    `counted` reads conditions, and is needed where the policy has segments.
+    """
 
     journeys: Mapping[str, Journey]
     policy: Policy
@@ -52,6 +61,12 @@ class Stage:
     evaluate: Evaluate
     word: Word | None = None
     atlas: Atlas | None = None
+    counted: Counted = _unread
+
+    @cached_property
+    def computed(self) -> Computations:
+        """What the policy has computed."""
+        return computations(self.policy, self.counted)
 
 
 @dataclass(eq=False)
@@ -70,11 +85,13 @@ class Person:
         """The enrollments as routing sees them."""
         return [each.enrolled for each in self.running]
 
-    def run_due(self, now: datetime) -> None:
-        """Take up what is due, each when the one before is done."""
+    def run_due(self, now: datetime) -> bool:
+        """Take up what is due, each when the one before is done; whether anything was."""
+        due = False
         for each in self.running:
             if each.wake_at is None or each.wake_at > now:
                 continue
+            due = True
             while (delivery := each.machine.take(now)) is not None:
                 self._note(each)
                 outcome = self._deliver(each, delivery)
@@ -83,12 +100,22 @@ class Person:
                 )
                 self._unsubscribe(each, delivery, outcome)
             self._look_at(each)
+        return due
 
     def change(self, call: SegmentCall) -> None:
         """Traits, zone: what open enrollments may count from."""
         before = self.world.profile()
         self.world.hear(call)
         self.moved(before, call)
+
+    def remember(self, track: Track) -> None:
+        """Take in an event, which may move what open enrollments count from."""
+        if track.event not in self.stage.computed.events:
+            self.world.remember(track)
+            return
+        before = self.world.profile()
+        self.world.remember(track)
+        self.moved(before, track)
 
     def moved(self, before: Profile, cause: SegmentCall) -> None:
         """Tell open enrollments what is not as it was before."""
@@ -144,6 +171,7 @@ class Person:
         machine = Machine(journey, effect.start, facts)
         begun = Running(enrolled, machine, effect.properties)
         self.running.append(begun)
+        # What its start ends is told first, as everywhere at one instant.
         self.carry_out(outdated(enrolled, self.enrolled(), enrolled.start_event_id, by), by)
         self.lines.append(_life(self.world.customer_id, enrolled, effect.start.entered_at, None))
         self._look_at(begun)

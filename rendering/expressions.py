@@ -5,7 +5,7 @@ The surprising fact: it is compiled as a template of one assignment, for Jinja2 
 nothing smaller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from textwrap import shorten
@@ -40,6 +40,7 @@ class Expression:
 
     text: str
     calls: tuple[nodes.Call, ...]  # the functions it calls, as written
+    paths: tuple[tuple[str, ...], ...]  # the names it looks at, each with its first field
     _template: Template
 
     def value(self, values: Mapping[str, Any]) -> Any:
@@ -61,9 +62,26 @@ def compile_expression(text: str, vocabulary: Vocabulary) -> Expression:
     result = nodes.Assign(nodes.Name(_RESULT, "store", lineno=1), parsed, lineno=1)
     tree = nodes.Template([result], lineno=1)
     tree.set_environment(sandbox)
-    calls = tuple(tree.find_all(nodes.Call))
+    calls, paths = tuple(tree.find_all(nodes.Call)), tuple(_paths(parsed))
     rewrite(tree)
-    return Expression(text, calls, sandbox.from_string(tree))
+    return Expression(text, calls, paths, sandbox.from_string(tree))
+
+
+def _paths(tree: nodes.Node) -> Iterator[tuple[str, ...]]:
+    """Names, and the first field of each where it is written out; functions are none."""
+    match tree:
+        case nodes.Name():
+            yield (tree.name,)
+            return
+        case nodes.Getattr(node=nodes.Name(name=name)):
+            yield (name, tree.attr)
+            return
+        case nodes.Getitem(node=nodes.Name(name=name), arg=nodes.Const(value=str(field))):
+            yield (name, field)
+            return
+    for child in tree.iter_child_nodes():
+        if not (isinstance(tree, nodes.Call) and child is tree.node):
+            yield from _paths(child)
 
 
 def quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from engine.caps import PastMessage
 from engine.consent import ConsentState
 from engine.definition import Journey
 from engine.enrollment import Delivery, NotBefore, Settled
+from engine.expressions import parse_duration
 from engine.gate import (
     Customer,
     Go,
@@ -24,7 +25,7 @@ from engine.gate import (
 from engine.matching import ConditionFailed, History, PastEvent, key_of, last_activity
 from engine.policy import Policy
 from engine.reasons import Reason
-from tests.engine.enrolled import DAY, HOUR, START, journey, not_sent
+from tests.engine.enrolled import DAY, HOUR, START, journey, not_sent, utc
 
 POLICY: dict[str, Any] = {
     "sender": {"name": "Ana", "email": "ana@example.com"},
@@ -193,6 +194,32 @@ def test_a_condition_can_ask_for_history() -> None:
     customer = replace(ANA, events=(PastEvent("used", START),) * 2, messages=(mine,))
     _decide(_occasion({"when": "x"}), customer, look)
     assert asked == [2, True, True]
+
+
+def test_a_when_counts_as_a_segment_does_up_to_the_instant_of_leaving() -> None:
+    """31 January and a month is 28 February; a month before that would be 28 January."""
+    done, leaves = utc(2026, 1, 31, 9), utc(2026, 2, 28, 9)
+    month = parse_duration("1 month")
+    counted: list[int] = []
+
+    def evaluate(*given: Any) -> bool:
+        counted.append(given[-1].count("used", month))
+        return True
+
+    customer = replace(ANA, events=(PastEvent("used", done),))
+    for at in (done, leaves - HOUR, leaves):
+        _decide(_occasion({"when": "x"}, at), customer, evaluate)
+    assert counted == [1, 1, 0]
+
+
+def test_a_when_asks_about_segments_that_the_customer_is_in() -> None:
+    def evaluate(*given: Any) -> bool:
+        return bool(given[-1].inside("lapsed"))
+
+    occasion = _occasion({"when": "inside('lapsed')"})
+    assert _decide(occasion, ANA, evaluate) == not_sent(Reason.CONDITION)
+    customer = replace(ANA, segments=frozenset({"lapsed"}))
+    assert isinstance(_decide(occasion, customer, evaluate), Go)
 
 
 def test_an_active_customer_is_not_idle_yet() -> None:

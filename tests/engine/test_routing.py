@@ -133,6 +133,18 @@ def test_entering_again_after_an_end(reenter: str, ordinal: int | None) -> None:
     assert (effect.ordinal if isinstance(effect, Enroll) else None) == ordinal
 
 
+def test_who_was_inside_for_no_time_at_all_was_inside_all_the_same() -> None:
+    """A journey whose only step is at its start completes there; what is void was started over."""
+    made = _journey(reenter="never")
+    done = _ended(Ending.COMPLETED, START, made)
+    void = _ended(Ending.EXITED, START, made)
+    assert _route("began", done, published=made) == [Refuse("trial", NotEnrolled.ALREADY_ENROLLED)]
+    assert isinstance(_route("began", void, published=made)[0], Enroll)
+    assert _route("bought", done) == [
+        Convert(enrollment="trial:ana", event_id="m1", at=START + DAY, value=None)
+    ]
+
+
 @pytest.mark.parametrize("reenter", ["after_exit", "restart"])
 def test_a_late_event_from_the_time_of_an_ended_enrollment_does_not_enroll(reenter: str) -> None:
     made = _journey(reenter=reenter)
@@ -242,7 +254,12 @@ def test_an_older_start_than_that_of_another_key_does_not_enroll(ended_at: datet
     made = _journey(**CARTS)
     ending = None if ended_at is None else Ending.EXITED
     newer = _enrolled(made, key="2", ending=ending, ended_at=ended_at)
-    late = {"published": made, "at": START - HOUR, "received_at": START, "cart": "1"}
+    late: dict[str, Any] = {
+        "published": made,
+        "at": START - HOUR,
+        "received_at": START,
+        "cart": "1",
+    }
     assert _route("began", newer, **late) == [Refuse("trial", NotEnrolled.NOT_NEWEST)]
     void = replace(newer, ending=Ending.EXITED, ended_at=START)
     assert isinstance(_route("began", void, **late)[0], Enroll)

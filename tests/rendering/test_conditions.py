@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from engine.expressions import Duration, parse_duration
 from engine.matching import ConditionFailed, History
-from rendering.conditions import ConditionContext, compile_condition, evaluate
+from engine.memberships import MadeOf
+from rendering.conditions import ConditionContext, Kind, compile_condition, counted, evaluate
 from rendering.errors import ConditionError, ConditionSyntaxError
 
 CUSTOMER = {"plan": "trial", "seats": 3, "tags": ["vip"], "company": {"plan": "pro"}, "null": None}
@@ -125,15 +126,73 @@ def test_what_can_t_be_meant_is_refused_at_compile_time(text: str, problem: str)
 def test_a_where_has_no_history_and_says_why(text: str) -> None:
     compile_condition(text)
     with pytest.raises(ConditionSyntaxError, match="can't be used in `where`, which is decided as"):
-        compile_condition(text, allow_history=False)
+        compile_condition(text, Kind.WHERE)
 
 
 def test_a_condition_knows_which_history_it_needs() -> None:
     condition = compile_condition(
         "count('order_placed', '90 days') == 0 and sent('coupon') and not clicked('tip')"
     )
+    assert condition.counts == {("order_placed", parse_duration("90 days"))}
     assert condition.event_names == {"order_placed"}
     assert condition.step_ids == {"coupon", "tip"}
+
+
+def test_a_condition_knows_which_segments_and_topics_it_asks_about() -> None:
+    condition = compile_condition("inside('lapsed') or not subscribed('news')", Kind.AUDIENCE)
+    assert condition.segments == {"lapsed"}
+    assert condition.topics == {"news"}
+    context = ConditionContext(
+        {}, {}, inside=lambda name: name == "loyal", subscribed=lambda name: name == "news"
+    )
+    assert condition.evaluate(context) is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "refused", "problem"),
+    [
+        (Kind.WHEN, "subscribed('news')", "what they subscribe to is asked anyway"),
+        (Kind.SEGMENT, "event.total > 5", "in a segment, which sees only `customer` and"),
+        (Kind.SEGMENT, "inside('lapsed')", "`inside(…)` can't be used in a segment"),
+        (Kind.SEGMENT, "sent('coupon')", "`sent(…)` can't be used in a segment"),
+        (Kind.SEGMENT, "customer.company.plan == 'pro'", "a company's traits change without"),
+        (Kind.SEGMENT, "customer['company'].plan == 'pro'", "a company's traits change without"),
+        (Kind.AUDIENCE, "event.total > 5", "there is no event and no journey yet"),
+        (Kind.AUDIENCE, "clicked('tip')", "`clicked(…)` can't be used in an audience"),
+        (Kind.TRAIT, "customer.plan == 'pro'", "`customer` can't be used in the `where` of a"),
+        (Kind.TRAIT, "event.total > customer['x']", "`customer` can't be used in the `where`"),
+        (Kind.TRAIT, "count('a') > 1", "`count(…)` can't be used in the `where` of a"),
+        (Kind.WHERE, "inside('lapsed')", "`inside(…)` can't be used in `where`"),
+    ],
+)
+def test_each_kind_of_condition_says_what_it_does_not_see(
+    kind: Kind, refused: str, problem: str
+) -> None:
+    with pytest.raises(ConditionSyntaxError) as caught:
+        compile_condition(refused, kind)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Kind.WHEN, "inside('lapsed') and customer.company.plan == 'pro' and event.a == 1"),
+        (Kind.SEGMENT, "customer.orders > 0 and count('order_placed', '90 days') == 0"),
+        (Kind.AUDIENCE, "inside('lapsed') and count('a') > 1 and customer.company.plan == 'pro'"),
+        (Kind.TRAIT, "event.total > 5"),
+    ],
+)
+def test_each_kind_of_condition_sees_what_it_is_about(kind: Kind, text: str) -> None:
+    assert compile_condition(text, kind).text == text
+
+
+def test_the_engine_is_told_what_a_segment_is_made_of() -> None:
+    text = "count('a') + count('a', '7 days') > customer.b.c and customer['d']"
+    assert counted(text) == MadeOf(
+        frozenset({("a", None), ("a", parse_duration("7 days"))}), frozenset({"b", "d"})
+    )
+    assert counted("customer['a' ~ 'b'] == 1").traits is None
+    assert counted("1 == 1").traits == frozenset()
 
 
 def test_history_is_asked_with_names_and_durations() -> None:
@@ -155,7 +214,7 @@ def test_history_is_asked_with_names_and_durations() -> None:
 def test_the_same_text_is_compiled_once() -> None:
     assert compile_condition("customer.a == 1") is compile_condition("customer.a == 1")
     assert compile_condition("customer.a == 1") is not compile_condition(
-        "customer.a == 1", allow_history=False
+        "customer.a == 1", Kind.WHERE
     )
 
 
