@@ -58,9 +58,7 @@ class Person:
         own = self.own_traits
         if self.computing is None:
             return own
-        tz = zone(self.zone)
-        assert tz is not None  # a customer's zone exists
-        return self.computing.known(own, self.at, tz)
+        return self.computing.known(own, self.at, self.tz)
 
     @property
     def own_traits(self) -> dict[str, Any]:
@@ -80,9 +78,9 @@ class Person:
 
     @property
     def tz(self) -> ZoneInfo:
-        """The zone in which the customer's times are computed now."""
-        found = zone(self.profile().zone)
-        assert found is not None  # a profile's zone exists
+        """That zone."""
+        found = zone(self.zone)
+        assert found is not None  # a customer's zone exists
         return found
 
     def profile(self) -> Profile:

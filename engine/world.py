@@ -214,10 +214,9 @@ class World:
 
     def best_hours(self) -> tuple[int, ...]:
         """The hours of the customer's day, best first; nobody else's are known."""
-        tz = zone(self.profile().zone)
-        assert tz is not None  # a profile's zone exists
         told = sorted((each for each in self.events if counts(each.name)), key=lambda each: each.at)
-        return ranked(weighed(((each.name, each.at) for each in told[-NEWEST:]), tz), {})
+        newest = ((each.name, each.at) for each in told[-NEWEST:])
+        return ranked(weighed(newest, self._zone), {})
 
     def customer(self, journey: Journey, key: str | None) -> Customer:
         """The customer as the gate sees them."""
