@@ -146,7 +146,7 @@ def test_every_message_has_words_for_anybody(journey: LoadedJourney, step: Step)
 
 
 def glued(text: str) -> list[str]:
-    """Lines whose end would stand against the next one's beginning: a break after a tag is eaten."""
+    """Lines that run into the next one: the break after a tag is eaten."""
     lines = text.splitlines()
     return [
         line
