@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
@@ -136,6 +137,7 @@ def test_every_message_has_words_for_anybody(journey: LoadedJourney, step: Step)
     for name, page in pages(journey, step):
         assert len(page) > 500, name
         assert "{{" not in page, name
+        assert loose(page) == [], name
     stop = LIBRARY.policy.sms.stop_text if journey.journey.topic_of(step) is not None else {}
     for source, offer in _sent(journey, step):
         for locale in LOCALES if "sms" in source.channels else ():
@@ -143,6 +145,41 @@ def test_every_message_has_words_for_anybody(journey: LoadedJourney, step: Step)
                 text = render_sms(source, _context(journey, step, locale, known, offer), stop)
                 assert len(text) > 20
                 assert segments(text) <= MOST_SEGMENTS
+
+
+class _Loose(HTMLParser):
+    """Finds text that stands in the card itself, and so in no paragraph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: list[str] = []
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _VOID:
+            self._open.append("card" if ("class", "card") in attrs else tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in _VOID:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self._open[-1:] == ["card"]:
+            self.found.append(data)
+
+
+_VOID = frozenset({"br", "img", "meta"})
+
+
+def loose(page: str) -> list[str]:
+    """The texts of a mail that no element of its own holds."""
+    parser = _Loose()
+    parser.feed(page)
+    return parser.found
+
+
+def test_text_outside_of_a_paragraph_is_found() -> None:
+    assert loose('<td class="card"><p>In it.<br>Too.</p>Out of it.</td>') == ["Out of it."]
 
 
 def glued(text: str) -> list[str]:

@@ -4,6 +4,8 @@ On a real server that skips time each takes a second or two, so that all of them
 long run; two journeys are played there in every run.
 """
 
+import re
+
 import pytest
 
 from authoring.folder import LoadedJourney
@@ -32,6 +34,8 @@ def test_every_journey_says_when_to_use_it_and_has_some_scenarios() -> None:
         note = (each.path / "README.md").read_text(encoding="utf-8")
         assert "- Events" in note, name
         assert len(note) > 200, name
+        links = re.findall(r"\]\(([^)#]+)", note)
+        assert [link for link in links if not (each.path / link).exists()] == [], name
 
 
 def test_every_message_is_there_in_french_too() -> None:
