@@ -325,6 +325,8 @@ class Carrier:
         journey = next((j for j in self.journeys if j.journey == begun.journey.journey), None)
         if journey is None or not journey.newest_only:
             return
+        if not _may_follow(person, begun, _starts(journey)):
+            return
         since = begun.start_at
         for event in await events.happened(self.session, person.row.id, _starts(journey), since):
             effects = await self._started(person, journey, event)
@@ -363,9 +365,8 @@ class Carrier:
 
     async def _catch_up(self, person: Person, begun: Enrolled) -> None:
         names = begun.journey.event_names
-        seen_at = person.row.last_seen_at
-        if (seen_at is None or seen_at <= begun.start_at) and not any(map(is_reserved, names)):
-            return  # nothing of the customer's own came after it: the usual case, for free
+        if not _may_follow(person, begun, names):
+            return
         for event in await events.happened(self.session, person.row.id, names, begun.start_at):
             if event.message_id == begun.start_event_id or event.message_id in person.waiting:
                 continue
@@ -382,3 +383,9 @@ class Carrier:
 
 def _starts(journey: Journey) -> frozenset[str]:
     return frozenset(match.event for match in journey.starts_on)
+
+
+def _may_follow(person: Person, begun: Enrolled, names: Collection[str]) -> bool:
+    """Whether such events may have come after its start: mostly not, and that is known for free."""
+    seen_at = person.row.last_seen_at
+    return (seen_at is not None and seen_at > begun.start_at) or any(map(is_reserved, names))
