@@ -33,7 +33,7 @@ COMPILE := $(PY) -m uv pip compile --universal --generate-hashes \
 IN_PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo dev test test-long test-wide lint format bench lock clean
+.PHONY: help install clients demo dev test test-long test-wide lint format bench lock schemas clean
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ format: $(STAMP) ## Let ruff rewrite what it can.
 
 bench: $(STAMP) ## The benchmarks, each printing ratios from one run.
 	$(PY) -m benchmarks $(ARGS)
+
+schemas: $(STAMP) ## What editors are told of the journey files, anew from the models and the docs.
+	$(PY) -m tests.docs.schemas
 
 lock: $(STAMP) ## Compile the lock files anew from pyproject.toml (needs the network).
 	$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet uv

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 from authoring.advice import advise, advise_on_computed, advise_on_topics
 from authoring.journey_file import CheckedJourney, read_journey
+from authoring.marketing import advise_on_caps, advise_on_marketing
 from authoring.message_files import is_layout_folder, read_layouts, read_messages
 from authoring.mistakes import JourneysInvalid, Mistake, in_order
 from authoring.policy_file import UNKNOWN_NAMES, read_policy
@@ -101,6 +102,9 @@ class _Reading:
             named = [each.journey for each in loaded]
             advise_on_topics(self._policy, named, self._policy_source)
             advise_on_computed(self._policy, _texts(loaded), self._policy_source)
+            channels = {each.journey.journey: _channels(each.messages) for each in loaded}
+            by_name = {each.journey: each for each in named}
+            advise_on_caps(self._policy, by_name, channels, self._policy_source)
         return LoadedJourneys(
             MappingProxyType({each.journey.journey: each for each in loaded}),
             self._policy,
@@ -167,7 +171,7 @@ class _Reading:
             return None
         checked = read_journey(source)
         _check_name(checked, folder)
-        channels = {name: message.channels for name, message in messages.items()}
+        channels = _channels(messages)
         offering = {
             name: place
             for name, message in messages.items()
@@ -178,6 +182,8 @@ class _Reading:
         if checked.journey is None or source.mistakes:
             return None
         advise(checked.journey, source, channels, self._policy)
+        if self._policy is not None:
+            advise_on_marketing(checked.journey, source, messages, self._policy)
         return LoadedJourney(checked.journey, MappingProxyType(messages), scenarios, folder)
 
     def _read_scenarios(self, folder: Path, checked: CheckedJourney) -> tuple[Scenario, ...]:
@@ -213,6 +219,10 @@ def _texts(loaded: Iterable[LoadedJourney]) -> Iterator[str]:
         yield each.journey.pinned()
         for message in each.messages.values():
             yield from (*message.files.values(), *message.layouts.values())
+
+
+def _channels(messages: Mapping[str, MessageSource]) -> dict[str, tuple[str, ...]]:
+    return {name: message.channels for name, message in messages.items()}
 
 
 def _check_name(checked: CheckedJourney, folder: Path) -> None:

@@ -91,7 +91,9 @@ class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
 
-class _Happening(_Line):
+class Happening(_Line):
+    """A line under `happens`, as the file says it."""
+
     after: DurationText | None = Field(default=None, examples=["4 days"])
     every: DurationText | None = Field(default=None, examples=["1 day"])
     until: DurationText | None = Field(default=None, examples=["30 days"])
@@ -103,7 +105,9 @@ class _Happening(_Line):
     properties: dict[str, Any] | None = Field(default=None, alias="with")
 
 
-class _Get(_Line):
+class Get(_Line):
+    """A line under `gets`, as the file says it."""
+
     at: str = Field(examples=["2 days"])
     sent: str | None = None
     not_sent: str | None = None
@@ -124,7 +128,7 @@ def read_happens(
     for index, raw in enumerate(lines):
         here = [*loc, index]
         before = len(around.source.mistakes)
-        shape = read_shape(_Happening, raw, around.source, here, _HAPPENING_STAND_INS)
+        shape = read_shape(Happening, raw, around.source, here, _HAPPENING_STAND_INS)
         if shape.value is None or shape.broken:
             continue
         _check_happening(shape.value, around, here)
@@ -141,7 +145,7 @@ def read_gets(
     found: list[Expected] = []
     for index, raw in enumerate(lines):
         here = [*loc, index]
-        shape = read_shape(_Get, raw, around.source, here, _GET_STAND_INS)
+        shape = read_shape(Get, raw, around.source, here, _GET_STAND_INS)
         if shape.value is None or shape.broken:
             continue
         expected = _expected(shape.value, around, clock, here)
@@ -156,7 +160,7 @@ def read_gets(
     return tuple(found)
 
 
-def _check_happening(line: _Happening, around: Around, loc: Loc) -> None:
+def _check_happening(line: Happening, around: Around, loc: Loc) -> None:
     source = around.source
     what = _one_of(line, ("track", "identify", "subscribe", "confirm", "unsubscribe"), source, loc)
     when = _one_of(line, ("after", "every"), source, loc)
@@ -181,7 +185,7 @@ def _check_happening(line: _Happening, around: Around, loc: Loc) -> None:
             source.refuse([*loc, key], f"unknown topic `{topic}`{hint}")
 
 
-def _times(line: _Happening, clock: Clock, source: Source, loc: Loc) -> list[datetime]:
+def _times(line: Happening, clock: Clock, source: Source, loc: Loc) -> list[datetime]:
     try:
         if line.after is not None:
             return [clock.after(line.after)]
@@ -197,7 +201,7 @@ def _times(line: _Happening, clock: Clock, source: Source, loc: Loc) -> list[dat
     return times
 
 
-def _every(line: _Happening, clock: Clock) -> Iterator[datetime]:
+def _every(line: Happening, clock: Clock) -> Iterator[datetime]:
     assert line.every is not None
     assert line.until is not None
     last = clock.after(line.until)
@@ -208,7 +212,7 @@ def _every(line: _Happening, clock: Clock) -> Iterator[datetime]:
         yield at
 
 
-def _call(line: _Happening, customer_id: str, at: datetime) -> Call:
+def _call(line: Happening, customer_id: str, at: datetime) -> Call:
     who: dict[str, Any] = {"customer_id": customer_id, "message_id": ""}
     if line.track is not None:
         return Track(**who, at=at, event=line.track, properties=line.properties or {})
@@ -225,7 +229,7 @@ def _call(line: _Happening, customer_id: str, at: datetime) -> Call:
     )
 
 
-def _expected(line: _Get, around: Around, clock: Clock | None, loc: Loc) -> Expected | None:
+def _expected(line: Get, around: Around, clock: Clock | None, loc: Loc) -> Expected | None:
     source = around.source
     what = _one_of(line, ("sent", "not_sent", "unknown", "enrollment"), source, loc)
     reason = _reason(line, what, source, loc)
@@ -243,7 +247,7 @@ def _expected(line: _Get, around: Around, clock: Clock | None, loc: Loc) -> Expe
     return ExpectedDecision(at, step, Decision(what), reason, source.line(loc))
 
 
-def _reason(line: _Get, what: str | None, source: Source, loc: Loc) -> Reason | None:
+def _reason(line: Get, what: str | None, source: Source, loc: Loc) -> Reason | None:
     if what == "not_sent" and line.reason is None:
         source.refuse(loc, f"`not_sent: {line.not_sent}` needs a reason, such as `reason: expired`")
     if line.reason is None:

@@ -36,7 +36,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from authoring.journey_file import CheckedJourney
 from authoring.policy_file import PolicyNames
-from authoring.scenario_lines import Around, Clock, Expected, read_gets, read_happens
+from authoring.scenario_lines import (
+    Around,
+    Clock,
+    Expected,
+    Get,
+    Happening,
+    read_gets,
+    read_happens,
+)
 from authoring.shapes import read_shape
 from authoring.source import Loc, Source
 from engine.calls import Call, EnrollByHand, Identify, Track
@@ -84,6 +92,21 @@ class _Story(BaseModel):
     until: str | None = Field(default=None, examples=["60 days"])
     happens: list[Any] = Field(default=[], examples=["[{after: 4 days, track: opened}]"])
     gets: list[Any] = Field(examples=["[{at: 1 day, sent: thanks}]"])
+
+
+class WholeStory(_Story):
+    """A scenario with its lines."""
+
+    happens: list[Happening] = []
+    gets: list[Get]
+
+
+class ScenariosFile(BaseModel):
+    """The whole file in one piece, for `json_schema`; it is read line by line."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    scenarios: list[WholeStory]
 
 
 _STAND_INS = {"scenario": "stand-in", "starts": "2026-01-01", "gets": []}

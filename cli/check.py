@@ -34,7 +34,7 @@ def check(folder: JourneysArgument = JOURNEYS) -> None:
     except JourneysInvalid as invalid:
         print("\n".join(in_words(folder, invalid.mistakes)))
         raise typer.Exit(WRONG_INPUT) from None
-    print("\n".join([*warnings(folder, loaded), _summary(loaded)]))
+    print("\n".join([*warnings(folder, loaded), summary(loaded)]))
 
 
 def load_or_leave(folder: Path) -> LoadedJourneys:
@@ -73,7 +73,8 @@ def _rest(mistake: Mistake, kind: str = "") -> str:
     return f"{line}: {kind}{mistake.message}"
 
 
-def _summary(loaded: LoadedJourneys) -> str:
+def summary(loaded: LoadedJourneys) -> str:
+    """That it is right, and how much there is."""
     scenarios = sum(len(each.scenarios) for each in loaded.journeys.values())
     names = ", ".join(loaded.journeys)
     return (

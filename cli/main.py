@@ -27,10 +27,12 @@ from cli import (
     enrollments,
     importing,
     keys,
+    new,
     offers,
     outbox,
     preview,
     publish,
+    schema,
     send_test,
     simulate,
     stop,
@@ -49,7 +51,9 @@ app = typer.Typer(
 
 app.command("dev")(dev.dev)
 app.command("demo")(demo.demo)
+app.command("new")(new.new)
 app.command("check")(check.check)
+app.command("schema")(schema.schema)
 app.command("preview")(preview.preview)
 app.command("simulate")(simulate.simulate)
 app.command("publish")(publish.publish)

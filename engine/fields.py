@@ -39,13 +39,13 @@ _STEP_ID = re.compile(r"[a-z][a-z0-9_-]*")
 _ANCHOR_WORDS = frozenset({"start", "event", "customer"})
 
 
-def _check_name(value: str) -> str:
+def check_name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(f"`{value}` is not a name: use lower case letters, digits and hyphens")
     return value
 
 
-def _check_step_id(value: str) -> str:
+def check_step_id(value: str) -> str:
     if not _STEP_ID.fullmatch(value):
         raise ValueError(
             f"`{value}` is not a step id: start with a lower case letter, then lower case "
@@ -56,7 +56,8 @@ def _check_step_id(value: str) -> str:
     return value
 
 
-def _read_share(value: object) -> object:
+def read_share(value: object) -> object:
+    """`10%` is `0.1`."""
     if isinstance(value, str) and value.endswith("%"):
         try:
             return float(value[:-1]) / 100
@@ -108,6 +109,7 @@ def _read_event(item: object) -> object:
 
 
 def read_variants(value: object) -> object:
+    """A variant that is a name is the message it sends."""
     if isinstance(value, dict):
         return {k: {"send": v} if isinstance(v, str) else v for k, v in value.items()}
     return value
@@ -155,9 +157,9 @@ class Frozen(BaseModel):
 
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
-Name = Annotated[str, AfterValidator(_check_name)]
-StepId = Annotated[str, AfterValidator(_check_step_id)]
-Share = Annotated[float, BeforeValidator(_read_share), Field(ge=0, le=1)]
+Name = Annotated[str, AfterValidator(check_name)]
+StepId = Annotated[str, AfterValidator(check_step_id)]
+Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(read_share)]
 Priority = Annotated[int, Field(strict=True, ge=-1000, le=1000)]
 DurationText = Annotated[Duration, _text(parse_duration), _AS_TEXT]
 TimeText = Annotated[TimeExpression, _text(parse_time_expression), _AS_TEXT]

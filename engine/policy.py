@@ -153,7 +153,7 @@ class QuietHours(_Frozen):
 _QUIET = "{hours: 22:00-08:00, days: sun, holidays: true}"
 
 
-def _read_quiet(value: object) -> object:
+def read_quiet(value: object) -> object:
     """A window alone is quiet hours without quiet days."""
     if isinstance(value, str):
         return {"hours": parse_window(value)}
@@ -170,7 +170,7 @@ def _as_written(quiet: QuietHours) -> object:
     return quiet.model_dump(mode="json", exclude_defaults=True)
 
 
-Quiet = Annotated[QuietHours, BeforeValidator(_read_quiet), PlainSerializer(_as_written)]
+Quiet = Annotated[QuietHours, BeforeValidator(read_quiet), PlainSerializer(_as_written)]
 
 
 class Webhook(_Frozen):

@@ -28,12 +28,13 @@ steps:
   - send: tip
     at: start + 2 days
 """
+LEAVE = '<a href="{{ links.unsubscribe }}">Unsubscribe</a>'  # as marketing must
 RIGHT = {
     "policy.yaml": POLICY,
     "trial/journey.yaml": JOURNEY,
     "trial/thanks/subject.txt": "Thanks",
-    "trial/thanks/email.html": "<p>Thanks.</p>",
+    "trial/thanks/email.html": f"<p>Thanks. {LEAVE}</p>",
     "trial/tip/subject.txt": "A tip",
-    "trial/tip/email.html": "<p>A tip.</p>",
-    "trial/tip/sms.txt": "A tip.",
+    "trial/tip/email.html": f"<p>A tip. {LEAVE}</p>",
+    "trial/tip/sms.txt": "A tip. Reply STOP to end.",
 }

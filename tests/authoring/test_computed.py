@@ -11,7 +11,7 @@ from authoring.policy_file import read_policy
 from authoring.source import Source, open_source
 from engine.computable import Kind
 from engine.policy import Policy
-from tests.authoring.right_folder import JOURNEY, POLICY
+from tests.authoring.right_folder import JOURNEY, LEAVE, POLICY
 
 Write = Callable[..., Path]
 
@@ -214,7 +214,8 @@ def test_a_message_may_print_what_is_nought_for_those_who_did_nothing(write: Wri
     traits = "traits:\n  orders: {count: bought}\n  last_order_at: {last: bought}\n"
     files["policy.yaml"] = POLICY + traits + SEGMENTS
     text = "<p>{{ customer.orders }} orders, the last on {{ customer.last_order_at | date }}</p>"
-    [warning] = load_journeys(write(files | {"trial/tip/email.html": text})).warnings
+    files["trial/tip/email.html"] = text + LEAVE
+    [warning] = load_journeys(write(files)).warnings
     assert "nothing stands in for `customer.last_order_at`" in warning.message
 
 
@@ -229,6 +230,6 @@ def test_what_is_computed_for_nobody_is_a_warning(write: Write) -> None:
     assert "looks at `customer.spent`" in warnings[0].message
     assert "looks at the segment `loyal`" in warnings[1].message
     used = JOURNEY.replace("starts_on: trial_started", "starts_on: {enters: loyal}")
-    thanks = "<p>{{ customer['spent'] | default(0) }}</p>"
+    thanks = f"<p>{{{{ customer['spent'] | default(0) }}}}</p>{LEAVE}"
     files |= {"trial/journey.yaml": used, "trial/thanks/email.html": thanks}
     assert load_journeys(write(files)).warnings == ()

@@ -6,7 +6,7 @@ import pytest
 
 from authoring.folder import load_journeys
 from authoring.mistakes import JourneysInvalid
-from tests.authoring.right_folder import JOURNEY, POLICY, Write
+from tests.authoring.right_folder import JOURNEY, LEAVE, POLICY, RIGHT, Write
 
 
 def _mistakes(root: Path) -> list[str]:
@@ -138,7 +138,7 @@ def test_a_link_inside_the_folder_is_followed(write: Write) -> None:
     root = write({"trial/tip/email.html": None})
     (root / "trial/tip/email.html").symlink_to(root / "trial/thanks/email.html")
     message = load_journeys(root).journeys["trial"].messages["tip"]
-    assert message.files["email.html"] == "<p>Thanks.</p>"
+    assert message.files["email.html"] == RIGHT["trial/thanks/email.html"]
 
 
 def test_a_file_that_is_not_utf_8_is_told_with_its_line(write: Write) -> None:
@@ -186,7 +186,7 @@ def test_traits_with_nothing_to_stand_in_are_warned_of_wherever_they_are(write: 
         {
             "layout.html": "{% block content %}{% endblock %}\n{{ customer.company }}",
             "trial/tip/subject.txt": "{{ customer.first_name }}, a tip",
-            "trial/tip/sms.txt": "{{ customer.first_name | default('Hello') }}, a tip",
+            "trial/tip/sms.txt": "{{ customer.first_name | default('Hello') }}, a tip. STOP",
         }
     )
     warnings = [(w.file, w.line, w.message[:50]) for w in load_journeys(root).warnings]
@@ -406,7 +406,7 @@ def test_an_offer_in_a_page_that_the_message_includes_is_one_of_the_message(writ
 
 
 def test_a_message_of_a_topic_may_speak_of_an_offer_it_need_not_have(write: Write) -> None:
-    files = {"trial/tip/email.html": "{% if offer %}<p>{{ offer.code }}</p>{% endif %}"}
+    files = {"trial/tip/email.html": f"{{% if offer %}}{{{{ offer.code }}}}{{% endif %}}{LEAVE}"}
     assert load_journeys(write(files)).warnings == ()
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from authoring.folder import load_journeys
 from authoring.mistakes import JourneysInvalid
-from tests.authoring.right_folder import RIGHT, Write
+from tests.authoring.right_folder import LEAVE, RIGHT, Write
 
-LAYOUT = "<html><body>{% block content %}{% endblock %}</body></html>"
+LAYOUT = f"<html><body>{{% block content %}}{{% endblock %}}{LEAVE}</body></html>"
 EXTENDS = '{% extends "layout.html" %}{% block content %}<p>A tip.</p>{% endblock %}'
 LIBRARY = {f"library/{name}": text for name, text in RIGHT.items()} | {
     "library/trial/tip/email.html": EXTENDS

@@ -12,7 +12,7 @@ from api.importing import consents
 from api.importing.rows import RowCode
 from api.metrics import Metrics
 from authoring.policy_file import CHANNELS
-from authoring.scenario_lines import _Get, _Happening
+from authoring.scenario_lines import Get, Happening
 from authoring.scenarios import _Story
 from authoring.sentences import keys_of
 from engine.computable import ComputedTrait, Segment
@@ -96,8 +96,8 @@ MODELS: dict[str, type[BaseModel]] = {
 LISTINGS = [
     *(_keys(heading, model) for heading, model in MODELS.items()),
     _listing(LANGUAGE, "Events", "key", {*keys_of(GoalMatch), *keys_of(AfterEvent), *TRANSITIONS}),
-    _keys("What happens", _Happening),
-    _keys("What they get", _Get),
+    _keys("What happens", Happening),
+    _keys("What they get", Get),
     _listing(LANGUAGE, "Computed traits", "kind", ComputedKind),
     _listing(LANGUAGE, "Computed traits", "key", {*keys_of(ComputedTrait)} - {*ComputedKind}),
     _listing(LANGUAGE, "Events", "event", BUILT_IN_EVENTS),

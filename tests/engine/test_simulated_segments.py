@@ -152,6 +152,22 @@ def test_a_trait_that_a_step_sets_makes_the_customer_enter() -> None:
     assert ("hello", START + 3 * DAY) in _sent(lines)
 
 
+def test_a_word_that_a_step_says_moves_what_is_computed_from_words() -> None:
+    leaves = journey(
+        {"id": "off", "unsubscribe": ["news"], "at": "start + 3 days"}, starts_on="bought"
+    )
+    asks = journey(
+        {"send": "why", "at": "customer.left_at + 1 day"},
+        journey="why",
+        starts_on="bought",
+        topic=None,
+        transactional=True,
+    )
+    traits = COMPUTED["traits"] | {"left_at": {"last": "consent.withdrawn"}}
+    lines = simulate(_stage(leaves, asks, traits=traits), [_known(), _bought(START)])
+    assert ("why", START + 4 * DAY) in _sent(lines)
+
+
 def test_what_an_import_brings_about_starts_nothing_but_what_time_brings_does() -> None:
     hello = journey({"send": "hello", "at": "start"}, starts_on={"enters": "loyal"})
     history = [_bought(START + k * DAY, historical=True) for k in range(3)]

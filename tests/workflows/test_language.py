@@ -115,7 +115,7 @@ STORIES: dict[str, tuple[list[Happening], list[str]]] = {
         ["entered", "off sent", "heard sent", "review unsubscribed", "completed"],
     ),
     "hours": (
-        [(f"0{day} 18", "used", {}) for day in range(1, 8)] + [("09 09", "came", {})],
+        [*((f"0{day} 18", "used", {}) for day in range(1, 8)), ("09 09", "came", {})],
         ["entered", "review sent 10 18:00", "again sent 10 18:00", "completed"],
     ),
 }
