@@ -348,11 +348,15 @@ class Journey(Frozen):
         )
 
     @cached_property
-    def event_names(self) -> frozenset[str]:
-        """Every event that may start, end or fire something here."""
-        matches = (*self.starts_on, *self.ends_on, *self.goal)
+    def matches(self) -> tuple[EventMatch, ...]:
+        """Every event that may start, end or fire something here, as it is named."""
         fired = (match for step in self.steps for match in step.after_event or ())
-        return frozenset(match.event for match in (*matches, *fired))
+        return (*self.starts_on, *self.ends_on, *self.goal, *fired)
+
+    @cached_property
+    def event_names(self) -> frozenset[str]:
+        """The names of these."""
+        return frozenset(match.event for match in self.matches)
 
     @cached_property
     def company_event_names(self) -> frozenset[str]:
