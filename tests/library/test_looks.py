@@ -4,9 +4,11 @@ Each in both languages, to somebody of whom much is known, with the events that 
 tell, and to somebody of whom nothing is: whose event has only what the journey can't do without.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -141,6 +143,31 @@ def test_every_message_has_words_for_anybody(journey: LoadedJourney, step: Step)
                 text = render_sms(source, _context(journey, step, locale, known, offer), stop)
                 assert len(text) > 20
                 assert segments(text) <= MOST_SEGMENTS
+
+
+def glued(text: str) -> list[str]:
+    """Lines that run into the next one: the break after a tag is eaten."""
+    lines = text.splitlines()
+    return [
+        line
+        for line, following in pairwise(lines)
+        if line.endswith("%}") and not _TAGS.fullmatch(line) and _WORD.match(following)
+    ]
+
+
+_TAGS = re.compile(r"\s*(\{%[^%]*%\}\s*)+")
+_WORD = re.compile(r"\s*(\w|\{\{)")
+
+
+def test_no_two_words_are_glued_by_a_break_after_a_tag() -> None:
+    texts = {
+        f"{journey}/{name}/{file}": text
+        for journey, each in LIBRARY.journeys.items()
+        for name, message in each.messages.items()
+        for file, text in message.files.items()
+    }
+    assert {name: found for name, text in texts.items() if (found := glued(text))} == {}
+    assert glued("<p>You have {% if x %}two{% endif %}\npoints.</p>") != []
 
 
 @pytest.mark.long
