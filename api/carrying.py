@@ -239,7 +239,11 @@ class Carrier:
 
     async def _tell(self, person: Person, enrollment: str, notice: Notice, cause: Call) -> None:
         told = person.enrollment(enrollment)
-        self._put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"), cause)
+        if told.has_workflow:
+            payload = notice.model_dump(mode="json")
+            self._put_out(person, OutboxKind.SIGNAL, enrollment, payload, cause)
+        elif notice.ending is None:
+            return  # one message of a broadcast: it has no steps to fire or to move
         if notice.ending is None:
             self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)
             return

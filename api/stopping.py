@@ -126,8 +126,10 @@ class Stopping:
         before = await held.last_turn(session)
         first = now if before is None else max(now, before + apart)
         turns = {_number(row): first + n * apart for n, row in enumerate(free)}
-        await held.let_go(session, turns)
-        await held.let_lapse(session, lapsed, now)
+        untold = [_number(row) for row in free if not held.has_workflow(row)]
+        told = {number: at for number, at in turns.items() if number not in untold}
+        await held.let_go(session, told)
+        await held.let_lapse(session, [*lapsed, *untold], now)
         for row in free:
             assert row.enrollment_id is not None  # as it was put by
             turn = journey_time(self._services.clock, turns[_number(row)])

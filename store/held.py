@@ -27,6 +27,7 @@ async def put_by(
     message: Outgoing,
     now: datetime,
     until: datetime,
+    has_workflow: bool = True,
 ) -> None:
     """Have this step woken once nothing stops it any more, if that is before `until` (wall).
 
@@ -41,6 +42,7 @@ async def put_by(
             "journey": message.journey,
             "channel": message.channel,
             "marketing": message.is_marketing,
+            **({} if has_workflow else {"workflow": False}),
         },
         created_at=now,
         not_before_at=until,
@@ -60,6 +62,11 @@ def outgoing(row: OutboxRow) -> Outgoing:
         channel=told["channel"],
         is_marketing=told["marketing"],
     )
+
+
+def has_workflow(row: OutboxRow) -> bool:
+    """Whether Temporal is to be told; one message of a broadcast goes by its own row."""
+    return bool(row.payload.get("workflow", True))
 
 
 async def page(session: AsyncSession, after: int, limit: int) -> list[OutboxRow]:
