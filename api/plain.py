@@ -15,6 +15,7 @@ from engine.localtime import zone
 from engine.watching import Watched
 from store import customers
 from store.customers import Known
+from store.tables import EventKind
 
 
 def concerned_by(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
@@ -53,6 +54,7 @@ def _is_plain(call: Call, known: Known, watched: Watched) -> bool:
     return (
         isinstance(call, Track)
         and call.event not in watched.events
+        and call.kind != EventKind.SYSTEM  # who is told something has not used the product
         and not call.clamped
         and not call.historical  # what was erased is asked for
         and known.first_seen_at is not None

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict
 
 from engine import localtime
 from engine.clock import Clock
-from engine.enrollment import Tolerances
 
 # As a journey's, but it begins with a letter: it stands where an ordinal could (`engine.keys`).
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -43,7 +42,6 @@ class BroadcastInput(_Value):
     """
 
     name: str
-    tolerances: Tolerances = Tolerances()
     clock: Clock | None = None
     turn_at: datetime | None = None  # real time
 
@@ -52,7 +50,6 @@ class PageOrder(_Value):
     """Do the next page. With `stopped_by` stop the broadcast first: a person in Temporal did."""
 
     name: str
-    tolerances: Tolerances = Tolerances()
     clock: Clock | None = None
     stopped_by: str | None = None
 

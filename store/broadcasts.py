@@ -6,7 +6,7 @@ that is committed holds, and a crash repeats nothing. The surprising fact: with 
 everybody is gone through several times, once for each hour at which somebody is due.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -17,7 +17,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from engine.keys import is_ours
-from engine.reasons import Decision, Reason
+from engine.reasons import Decision
 from store.tables import (
     Broadcast,
     BroadcastState,
@@ -33,6 +33,7 @@ from store.tables import (
 _WITHOUT_TRAIT_TIMES = defer(col(Customer.trait_times), raiseload=True)  # type: ignore[arg-type]
 
 _IN, _OUT, _ROUND = "in", "out", "round"
+_ROUND_TIMES = ("until", "after", "since", "began_at")
 
 
 @dataclass(frozen=True)
@@ -40,27 +41,27 @@ class Round:
     """One time through all customers: those are taken up who are due up to `until`.
 
     Not those who were due up to `after`: they were in an earlier round, but for those whose
-    row has changed `since` (wall), as when they travelled. `ahead` are the times at which
-    others are due. All but `since` are journey time; `until` None: it has yet to begin.
+    row has changed `since` that one began, as when they travelled. `ahead` are the times at
+    which others are due. `until` None: it has yet to begin. `since` and `began_at` are wall.
     """
 
     until: datetime | None = None
     after: datetime | None = None
     since: datetime | None = None
+    began_at: datetime | None = None
     ahead: tuple[datetime, ...] = ()
 
     @classmethod
     def of(cls, row: Broadcast) -> Self:
         """The round that a broadcast is in."""
         told = row.counted.get(_ROUND, {})
-        until, after, since = (_time(told.get(key)) for key in ("until", "after", "since"))
         ahead = tuple(datetime.fromisoformat(each) for each in told.get("ahead", ()))
-        return cls(until, after, since, ahead)
+        return cls(**{each: _time(told.get(each)) for each in _ROUND_TIMES}, ahead=ahead)
 
     def kept(self) -> dict[str, Any]:
         """As it is kept."""
-        times = {"until": self.until, "after": self.after, "since": self.since}
-        told: dict[str, Any] = {key: at.isoformat() for key, at in times.items() if at is not None}
+        times = ((each, getattr(self, each)) for each in _ROUND_TIMES)
+        told: dict[str, Any] = {each: at.isoformat() for each, at in times if at is not None}
         return told | {"ahead": [each.isoformat() for each in self.ahead]}
 
 
@@ -75,6 +76,15 @@ class Counted:
     def of(cls, row: Broadcast) -> Self:
         """What a broadcast has counted."""
         return cls(row.counted.get(_IN, 0), dict(row.counted.get(_OUT, {})))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of the messages of a broadcast that sends one alone."""
+
+    sent: int
+    unknown: int
+    not_sent: Mapping[str, int]
 
 
 async def add(session: AsyncSession, row: Broadcast) -> bool:
@@ -178,14 +188,28 @@ async def lock(session: AsyncSession, customer_ids: Sequence[str]) -> dict[str, 
     return {row.id: row for row in found if is_somebody(row)}
 
 
-async def former_names(session: AsyncSession, customer_ids: Collection[str]) -> dict[str, str]:
-    """The ids that are only names of these customers, each with whose."""
-    found = await session.execute(
+async def had_as_another(
+    session: AsyncSession, customer_ids: Collection[str], event_id: Callable[[str], str]
+) -> frozenset[str]:
+    """Those who got it before they were joined with the customer whom they are now.
+
+    `event_id` is by which it is known of each id what was done for it.
+    """
+    names = await session.execute(
         select(col(Customer.id), col(Customer.merged_into)).where(
             col(Customer.merged_into).in_(customer_ids)
         )
     )
-    return {row.id: row.merged_into for row in found}
+    owners = {event_id(row.id): row.merged_into for row in names}
+    if not owners:
+        return frozenset()
+    told = select(col(Event.message_id)).where(col(Event.message_id).in_(owners))
+    enrolled = select(col(Enrollment.start_event_id)).where(
+        col(Enrollment.customer_id).in_(set(owners.values())),
+        col(Enrollment.start_event_id).in_(owners),
+    )
+    found = [*await session.scalars(told), *await session.scalars(enrolled)]
+    return frozenset(owners[each] for each in found)
 
 
 async def counts(
@@ -200,39 +224,46 @@ async def counts(
     ever = since.get(None, ())
     found: dict[str, int] = {}
     if ever:
-        rows = await session.execute(
-            select(col(EventStats.customer_id), col(EventStats.count).label("number")).where(
+        stats = await session.scalars(
+            select(EventStats).where(
                 col(EventStats.name) == name, col(EventStats.customer_id).in_(ever)
             )
         )
-        found.update((row.customer_id, row.number) for row in rows)
+        found.update((each.customer_id, each.count) for each in stats)
     within = [
         col(Event.customer_id).in_(ids) & (col(Event.occurred_at) > at)
         for at, ids in since.items()
         if at is not None
     ]
     if within:
-        rows = await session.execute(
+        counted = await session.execute(
             select(col(Event.customer_id), func.count().label("number"))
             .where(col(Event.name) == name, or_(*within))
             .group_by(col(Event.customer_id))
         )
-        found.update((row.customer_id, row.number) for row in rows)
+        found.update((row.customer_id, row.number) for row in counted)
     return found
 
 
 # --- One message alone --------------------------------------------------------------------
 
 
-async def due(session: AsyncSession, name: str, at: datetime, limit: int) -> list[Enrollment]:
-    """Those of a broadcast's messages whose time has come at `at`, first come first."""
-    found = await session.scalars(
-        select(Enrollment)
+async def due(
+    session: AsyncSession, name: str, at: datetime, limit: int
+) -> list[tuple[Enrollment, Customer]]:
+    """Those of a broadcast's messages whose time has come at `at`, first come first; and to whom.
+
+    Not locked: who sends them looks again.
+    """
+    found = await session.execute(
+        select(Enrollment, Customer)
+        .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
+        .options(_WITHOUT_TRAIT_TIMES)
         .where(*_open_of(name), col(Enrollment.next_at) <= at)
         .order_by(col(Enrollment.next_at), col(Enrollment.id))
         .limit(limit)
     )
-    return list(found)
+    return [(enrollment, customer) for enrollment, customer in found]
 
 
 async def next_due(session: AsyncSession, name: str) -> datetime | None:
@@ -257,9 +288,7 @@ async def open_page(session: AsyncSession, name: str, limit: int) -> list[tuple[
     return [(row.id, row.customer_id) for row in found]
 
 
-async def decided(
-    session: AsyncSession, name: str
-) -> dict[tuple[Decision | None, Reason | None], int]:
+async def decided(session: AsyncSession, name: str) -> Decided:
     """What became of its messages. Reads all enrollments: for a person who asks, now and then."""
     found = await session.execute(
         select(col(Message.decision), col(Message.reason), func.count())
@@ -267,7 +296,14 @@ async def decided(
         .where(col(Enrollment.broadcast_id) == name, col(Message.decision).is_not(None))
         .group_by(col(Message.decision), col(Message.reason))
     )
-    return {(decision, reason): number for decision, reason, number in found}
+    numbers = {(decision, reason): number for decision, reason, number in found}
+    return Decided(
+        sent=numbers.get((Decision.SENT, None), 0),
+        unknown=numbers.get((Decision.UNKNOWN, None), 0),
+        not_sent={
+            reason.value: number for (_, reason), number in numbers.items() if reason is not None
+        },
+    )
 
 
 async def put_off(session: AsyncSession, enrollment_id: str, at: datetime) -> None:

@@ -27,7 +27,7 @@ async def put_by(
     message: Outgoing,
     now: datetime,
     until: datetime,
-    has_workflow: bool = True,
+    broadcast_id: str | None = None,
 ) -> None:
     """Have this step woken once nothing stops it any more, if that is before `until` (wall).
 
@@ -42,7 +42,7 @@ async def put_by(
             "journey": message.journey,
             "channel": message.channel,
             "marketing": message.is_marketing,
-            **({} if has_workflow else {"workflow": False}),
+            **({} if broadcast_id is None else {"broadcast": broadcast_id}),
         },
         created_at=now,
         not_before_at=until,
@@ -64,9 +64,9 @@ def outgoing(row: OutboxRow) -> Outgoing:
     )
 
 
-def has_workflow(row: OutboxRow) -> bool:
-    """Whether Temporal is to be told; one message of a broadcast goes by its own row."""
-    return bool(row.payload.get("workflow", True))
+def broadcast_of(row: OutboxRow) -> str | None:
+    """The broadcast whose message waits: it goes by its own row, and Temporal is told nothing."""
+    return row.payload.get("broadcast")
 
 
 async def page(session: AsyncSession, after: int, limit: int) -> list[OutboxRow]:
