@@ -434,12 +434,12 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "code", "told"), WRONG)
+@pytest.mark.parametrize("path", ["/v1/broadcasts", "/v1/broadcasts/preview"])
 async def test_what_can_not_be_broadcast_is_refused_in_words(
-    client: httpx.AsyncClient, services: Services, asked: dict[str, Any], code: str, told: str
+    client: httpx.AsyncClient, services: Services, path: str
 ) -> None:
     await publish(services.database)
-    for path in ("/v1/broadcasts", "/v1/broadcasts/preview"):
+    for asked, code, told in WRONG:
         answer = await client.post(path, json={"name": "sale", **asked})
         assert answer.status_code in (400, 404, 409), answer.text
         assert (answer.json()["code"], told in answer.json()["message"]) == (code, True)
