@@ -54,10 +54,11 @@ class Sending:
 
 @dataclass(frozen=True)
 class Sent:
-    """How many messages were taken up, and how many of them met trouble."""
+    """How many messages were taken up, and how many of them met trouble: of one, which."""
 
     tried: int = 0
     troubled: int = 0
+    trouble: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ async def send_due(sending: Sending, broadcast: str, most: int) -> Sent:
     for each in told:
         if isinstance(each, BaseException):
             raise each  # once the others are done: a bug holds up its own message alone
-    return Sent(len(found), sum(each for each in told if isinstance(each, int)))
+    troubles = [trouble for each in told if isinstance(each, list) for trouble in each]
+    return Sent(len(found), len(troubles), troubles[-1] if troubles else None)
 
 
 async def _due(
@@ -129,21 +131,19 @@ def _order(
     )
 
 
-async def _take(sending: Sending, left: Iterator[_Due]) -> int:
-    """Deliver one after the other; how many met trouble."""
-    troubled = 0
-    for each in left:
-        troubled += await _is_troubled(sending, each)
-    return troubled
+async def _take(sending: Sending, left: Iterator[_Due]) -> list[str]:
+    """Deliver one after the other; what trouble they met, which quotes no customer's data."""
+    found = [await _trouble(sending, each) for each in left]
+    return [trouble for trouble in found if trouble is not None]
 
 
-async def _is_troubled(sending: Sending, due: _Due) -> bool:
+async def _trouble(sending: Sending, due: _Due) -> str | None:
     attempt = Attempt(order=due.order, now=sending.wall())
     try:
         outcome = await deliver(sending.desk, attempt)
     except Trouble as trouble:
         await _put_off(sending, due.row.id, _again_at(attempt, trouble))
-        return True
+        return f"{trouble.reason}: {trouble}"
     match outcome:
         case Settled() if not due.order.foretells(outcome):
             await _close(sending, due)
@@ -151,7 +151,7 @@ async def _is_troubled(sending: Sending, due: _Due) -> bool:
             await _put_off(sending, due.row.id, attempt.at + _PAUSE)
         case NotBefore() | Settled() | Over():
             pass  # it is written down, with the answer
-    return False
+    return None
 
 
 async def _close(sending: Sending, due: _Due) -> None:

@@ -84,6 +84,7 @@ class _Working:
     taken: int = 0
     span: timedelta = timedelta(0)
     last: Taken | None = None
+    trouble: str | None = None
 
     async def turn(self) -> PageDone:
         """Take up a page of customers, and send a page of messages."""
@@ -99,6 +100,7 @@ class _Working:
             sent = await send_due(self.sending, self.name, size)
             if taken.all_seen and await finish(self.services, self.name):
                 taken = self.last = replace(taken, state=BroadcastState.DONE)
+        self.trouble = sent.trouble or self.trouble
         self.taken += max(taken.taken, sent.tried)
         self.span = span_of(self.taken, taken.per_second)
         return await self._done(taken, sent)
@@ -113,6 +115,8 @@ class _Working:
             async with self.services.database.reading() as session:
                 left = await broadcasts.count_open(session, self.name)
             lines.append(f"- yet to be sent: {left:,}")
+        if self.trouble is not None:
+            lines.append(f"- in trouble, to be tried again: {self.trouble}")
         lines += [f"- {reason}: {number:,}" for reason, number in (counted.out or {}).items()]
         return tuple(lines)
 

@@ -170,10 +170,11 @@ async def test_trouble_is_tried_again_later_and_settled_at_the_end_of_the_grace(
 ) -> None:
     await stage.open("c1", "c2", grace="2 hours")
     stage.provider.answers = [NotTaken("down")] * 20
-    assert await stage.send() == Sent(tried=2, troubled=2)
+    down = Sent(2, 2, "provider_down: fake did not take it: down")
+    assert await stage.send() == down
     assert await stage.send() == Sent()
     stage.at = NOW + timedelta(minutes=1)
-    assert await stage.send() == Sent(tried=2, troubled=2)
+    assert await stage.send() == down
     stage.at = NOW + 2 * HOUR + timedelta(minutes=2)
     assert await stage.send() == Sent(tried=2)
     assert (await stage.message()).reason == "provider_down"
