@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from benchmarks import (
+    broadcasting,
     deciding,
     delivering,
     gating,
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "deciding": deciding.run,
     "ingesting": ingesting.run,
     "latency": latency.run,
+    "broadcasting": broadcasting.run,
     "worker-settings": worker_settings.run,
 }
 

@@ -8,7 +8,7 @@ from store import journeys, keys
 from store.database import Database
 
 
-async def prepared(url: str) -> str:
+async def prepared(url: str, *, with_messages: bool = False) -> str:
     """A store with the journeys published, and a key; the key."""
     database, now, loaded = Database(url), datetime.now(UTC), folder()
     database.upgrade()
@@ -17,7 +17,11 @@ async def prepared(url: str) -> str:
             session,
             journeys=[each.journey for each in loaded.journeys.values()],
             policy=loaded.policy,
-            messages={},
+            messages={
+                name: {folder: each.to_dict() for folder, each in journey.messages.items()}
+                for name, journey in loaded.journeys.items()
+                if with_messages
+            },
             at=now,
             by="benchmark",
         )
