@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities import computing
 from activities.desk import Attempt, Desk
 from activities.facts import customer_facts
 from engine import gate
-from engine.definition import Journey, Step
+from engine.definition import Journey, Offer, Step
 from engine.policy import Policy
 from engine.routing import zone_of
 from engine.stops import Target
@@ -53,6 +54,11 @@ class Case:
         return self.journey.topic_of(self.step)
 
     @property
+    def terms(self) -> Offer | None:
+        """What the customer's message offers them, as the journey says it."""
+        return gate.offer_for(self.journey, self.step, self.facts.id)
+
+    @property
     def at(self) -> datetime:
         """The time of the decision: the engine's."""
         return self.occasion.delivery.at
@@ -77,11 +83,13 @@ class Case:
 async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case | None:
     """The case of an attempt; None if the store knows no such enrollment."""
     order = attempt.order
-    rows = await deliveries.read(session, order.report.enrollment_id, attempt.key)
-    if rows is None:
+    found = await deliveries.read(session, order.report.enrollment_id, attempt.key)
+    if found is None:
         return None
     journey = await journeys.version(session, order.journey, order.version)
     step = journey.step(order.delivery.step)
+    seen = await computing.as_of(session, found, step, order.delivery.at)
+    rows = seen.rows
     event_id = order.delivery.event_id
     fired_by = await events.get(session, event_id) if event_id is not None else None
     occasion = gate.Occasion(
@@ -111,6 +119,7 @@ async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case
             policy,
             order.report.next,
             lambda other, due: _channels(rows.published, other, due, desk),
+            seen.segments,
         ),
         zone=zone_of(rows.customer.traits, rows.customer.context_timezone, policy.timezone)[0],
         stopped=rows.stopped,

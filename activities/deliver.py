@@ -36,7 +36,7 @@ from activities.providers.outcome import Accepted
 from activities.record import apply_report
 from activities.wording import Worded, word
 from engine.enrollment import NotBefore, Outcome, Over, Settled
-from engine.gate import TRAITS, Go, Verdict, refusal
+from engine.gate import OWN, Go, Verdict, refusal
 from engine.matching import ConditionFailed
 from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
@@ -93,8 +93,8 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
             if not isinstance(again, Go):
                 await _leave(session, attempt, fresh, again)
                 return again
-            if again.channel == TRAITS:
-                return await settle.traits_set(session, attempt, fresh, again)
+            if again.channel in OWN:
+                return await settle.own_call(session, attempt, fresh, again)
             if worded is None or again != verdict or not case.reads_like(fresh):
                 case = fresh
                 continue
@@ -107,7 +107,7 @@ async def _begin(desk: Desk, attempt: Attempt, case: Case) -> Outcome:
 
 async def _worded(desk: Desk, attempt: Attempt, case: Case, go: Go) -> Worded | None:
     """What goes out; None if nothing has to. Raises RenderingError, Trouble."""
-    if go.channel == TRAITS:
+    if go.channel in OWN:
         return None
     desk.provider(go.channel)  # or there is nobody to word it for
     code = await shops_code(desk, attempt, case)
@@ -295,7 +295,7 @@ async def _claim(
 
 async def _offer_in(session: AsyncSession, case: Case) -> Offer | None:
     """The coupon that the claimed message holds."""
-    if case.step.offer is None or case.message is None:
+    if case.terms is None or case.message is None:
         return None
     return await offers.of_message(session, case.message.key)
 

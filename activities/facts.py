@@ -32,8 +32,12 @@ async def customer_facts(
     policy: Policy,
     following: Next | None,
     channels_of: ChannelsOf,
+    segments: frozenset[str] = frozenset(),
 ) -> gate.Customer:
-    """The customer as the gate sees them. `following` is what comes next in this enrollment."""
+    """The customer as the gate sees them, who is in these `segments`.
+
+    `following` is what comes next in this enrollment.
+    """
     customer = rows.customer
     addresses = _addresses(occasion, rows.traits)
     if rows.message is not None and rows.message.channel and rows.message.address:
@@ -58,6 +62,7 @@ async def customer_facts(
         upcoming=await upcoming(
             session, occasion, rows, policy, found.sent, following, channels_of
         ),
+        segments=segments,
         where=Whereabouts(rows.traits, customer.context_timezone, policy.timezone, places),
     )
 

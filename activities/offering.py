@@ -33,7 +33,7 @@ _TYPE = "offer.requested"
 
 async def shops_code(desk: Desk, attempt: Attempt, case: Case) -> str | None:
     """The code that the shop makes; None where codes are ours. Raises Trouble."""
-    terms = case.step.offer
+    terms = case.terms
     if terms is None or terms.code_from is None:
         return None
     hook = case.policy.webhooks.get(terms.code_from)
@@ -49,6 +49,7 @@ async def shops_code(desk: Desk, attempt: Attempt, case: Case) -> str | None:
         "customer": {"id": case.customer.id},
         "percent": None if terms.percent is None else float(terms.percent),
         "amount": None if terms.amount is None else float(terms.amount),
+        "free_shipping": terms.free_shipping is True,
         "currency": case.policy.currency,
         "valid_until": until.isoformat(),
     }
@@ -86,8 +87,8 @@ def _code_in(answer: object, hook: str) -> str:
 
 
 def offer_of(case: Case, attempt: Attempt, code: str | None) -> Offer | None:
-    """The step's coupon with the shop's code, or one of ours; None where it has no offer."""
-    terms = case.step.offer
+    """The message's coupon with the shop's code, or one of ours; None where it has no offer."""
+    terms = case.terms
     if terms is None:
         return None
     return Offer(
@@ -98,6 +99,7 @@ def offer_of(case: Case, attempt: Attempt, code: str | None) -> Offer | None:
         step=case.step.id,
         percent=terms.percent,
         amount=terms.amount,
+        free_shipping=terms.free_shipping is True,
         currency=None if terms.amount is None else case.policy.currency,
         made_by=terms.code_from,
         valid_until_at=_until(attempt, case),
@@ -106,8 +108,8 @@ def offer_of(case: Case, attempt: Attempt, code: str | None) -> Offer | None:
 
 
 def is_short(offer: Offer | None, attempt: Attempt, case: Case) -> bool:
-    """Whether a message with this coupon, sent now, would give less time than the step says."""
-    terms = case.step.offer
+    """Whether a message with this coupon, sent now, would give less time than it says."""
+    terms = case.terms
     if offer is None or terms is None:
         return False
     tz = zone(case.zone)
@@ -116,10 +118,10 @@ def is_short(offer: Offer | None, attempt: Attempt, case: Case) -> bool:
 
 
 def _until(attempt: Attempt, case: Case) -> datetime:
-    assert case.step.offer is not None
-    tz = zone(case.zone)
+    terms, tz = case.terms, zone(case.zone)
+    assert terms is not None
     assert tz is not None  # `zone_of` gives only zones that exist
-    return valid_until(_goes_out(attempt, case), case.step.offer.valid, tz)
+    return valid_until(_goes_out(attempt, case), terms.valid, tz)
 
 
 def _goes_out(attempt: Attempt, case: Case) -> datetime:

@@ -5,6 +5,7 @@ end; whoever learns more (an attempt that was taken for dead and was not) writes
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,8 +13,9 @@ from activities.case import Case
 from activities.desk import Attempt
 from activities.providers.outcome import Refused
 from activities.record import apply_report
+from engine.definition import Step
 from engine.enrollment import NotBefore, Over, Settled
-from engine.gate import Go
+from engine.gate import CONSENT, Go
 from engine.localtime import next_opening, shift, zone
 from engine.orders import Next
 from engine.reasons import Decision, Reason
@@ -54,13 +56,12 @@ async def without_send(
             pass  # how it ended is in the store already
 
 
-async def traits_set(session: AsyncSession, attempt: Attempt, case: Case, go: Go) -> Settled:
-    """The step sets traits: sent with this transaction, which also has ingestion take them in.
+async def own_call(session: AsyncSession, attempt: Attempt, case: Case, go: Go) -> Settled:
+    """The step sets traits or withdraws consent: sent with this transaction.
 
-    They are an `identify` of the customer's, known by the message key, so whatever hears of
-    traits hears of these.
+    Which also has ingestion take it in, as an `identify` of the customer's or as their word,
+    known by the message key; so whatever hears of traits and consent hears of these.
     """
-    assert case.step.set is not None
     delivery = attempt.order.delivery
     row = Message(
         key=attempt.key,
@@ -85,11 +86,11 @@ async def traits_set(session: AsyncSession, attempt: Attempt, case: Case, go: Go
         session,
         customer_id=case.customer.id,
         enrollment_id=case.enrollment.id,
-        kind=OutboxKind.IDENTIFY,
+        kind=OutboxKind.CONSENT if go.channel == CONSENT else OutboxKind.IDENTIFY,
         payload={
             "message_id": attempt.key,
             "at": delivery.at.isoformat(),
-            "traits": dict(case.step.set),
+            **_said(case.step),
         },
         at=attempt.now,
     )
@@ -97,6 +98,12 @@ async def traits_set(session: AsyncSession, attempt: Attempt, case: Case, go: Go
     foretold = attempt.order.foretells(outcome)
     await apply_report(session, case.enrollment, attempt.order.report, foretold=foretold)
     return outcome
+
+
+def _said(step: Step) -> dict[str, Any]:
+    if step.set is not None:
+        return {"traits": dict(step.set)}
+    return {"topics": None if step.leaves is None else list(step.leaves)}
 
 
 async def claimed(

@@ -17,6 +17,7 @@ customer, not in the order in which it lists them.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,6 +30,7 @@ from api.event_rows import event_rows
 from api.joining import join_all
 from api.people import people
 from api.plain import concerned_by, write_plain
+from api.plain_computing import compute_plain
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.refusals import keep_with
 from api.returning import NamesErasedError, come_back, recognise
@@ -37,9 +39,11 @@ from api.taking import Sayings, how_said, take
 from engine.calls import (
     Call,
     EnrollByHand,
+    TimePassed,
     Track,
 )
 from engine.watching import Watched
+from rendering.computed import computations_of
 from store import events, journeys
 from store.away import is_conflict
 from store.tables import Customer, RefusedCall
@@ -137,19 +141,36 @@ async def _accept(
     if refused is not None:
         refused.clear()  # what an earlier try said
     published = await journeys.newest_publication(session)
+    by = computations_of(published.policy) if published is not None else None
     watched = await journeys.watched_by_all(session, published)
+    if by is not None:
+        watched = replace(watched, moving=by.feeding(watched.anchors))
     locked = await lock(session, reach, watched, services.wall())
     await locked.load(session, concerned_by(calls, locked, watched))
     erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
     inside = _those_inside(calls, locked, watched)
-    known = await people(session, owners.values(), published, inside, locked.companies.values())
+    load = partial(
+        people,
+        session,
+        published=published,
+        at=received_at,
+        by=by,
+        evaluate=services.evaluate,
+        locked_companies=locked.companies.values(),
+    )
+    known = await load(owners.values(), inside=inside)
     carrier = Carrier(session, services, published, watched, locked, known, received_at)
     await join_all(carrier, calls)
     made = [_as_named(call, locked) for call in calls]
     mine = await with_what_is_asked(session, made, published)
     new = await events.accept(session, list(event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
+    if by is not None and (
+        moved := await compute_plain(session, by, services.evaluate, locked, fresh, published)
+    ):
+        await locked.load(session, moved)
+        known.update(await load([locked.owner(each) for each in sorted(moved)], inside=moved))
     await write_plain(session, locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
     await come_back(carrier, theirs, erased)
@@ -194,7 +215,7 @@ def _may_concern(call: Call, row: Customer, watched: Watched) -> bool:
     if not isinstance(call, Track) or row.first_seen_at is None:
         return True
     zone_moves = call.timezone is not None and call.timezone != row.context_timezone
-    return call.event in watched.events or zone_moves
+    return call.event in watched.events or call.event in watched.moving or zone_moves
 
 
 def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
@@ -202,7 +223,7 @@ def _fresh(calls: Iterable[Call], new: frozenset[str]) -> dict[str, list[Call]]:
     left = set(new)
     fresh: dict[str, list[Call]] = {}
     for call in calls:
-        if not isinstance(call, EnrollByHand):
+        if not isinstance(call, EnrollByHand | TimePassed):
             if call.message_id not in left:
                 continue
             left.discard(call.message_id)

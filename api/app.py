@@ -44,6 +44,7 @@ from api.routes import (
 )
 from api.services import Services
 from api.showing import page
+from api.ticking import ticking
 from api.timing import Timing, is_ingestion
 from api.visiting import KeyShownError
 from store.away import AWAY_ERRORS, is_away
@@ -99,6 +100,7 @@ def create_app(services: Services) -> FastAPI:
         async with (
             services.keyring.noting(),
             pruning(services),
+            ticking(services),
             runner.running(),
             telling(services),
         ):

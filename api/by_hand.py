@@ -5,6 +5,7 @@ people too. Only that the enrolling event may be old (`fresh`) is the person's o
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from api.carrying import Carrier
@@ -18,7 +19,7 @@ from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
 from engine.effects import Enrolled
-from engine.entering import enroll, next_ordinal
+from engine.entering import enroll, has_newer, may_enter_by_hand, next_ordinal
 from engine.matching import key_of
 
 # Why a person may not enroll somebody; nothing was written before it was found.
@@ -39,7 +40,7 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
         return
     if journey.journey in await carrier.archived():
         raise JourneyArchivedError(journey.journey)
-    key = check_may_enter(journey, person, call.properties)
+    key = check_may_enter(journey, person, call.properties, call.start_at)
     mine = _beside(journey, person, key)
     effect = enroll(
         journey,
@@ -54,18 +55,24 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
     await carrier.begin(person, call, effect)
 
 
-def check_may_enter(journey: Journey, person: Person, properties: Mapping[str, Any]) -> str | None:
+def check_may_enter(
+    journey: Journey, person: Person, properties: Mapping[str, Any], start_at: datetime
+) -> str | None:
     """The key under which they would enter. Raises AlreadyEnrolledError, NoKeyError."""
     key = _key(journey, properties)
     mine = _beside(journey, person, key)
-    is_open = any(each.ending is None for each in mine)
-    has_been = any(not each.is_void for each in mine)
-    if has_been and (journey.reenter == "never" or is_open):
+    if not may_enter_by_hand(journey, mine):
+        is_open = any(each.ending is None for each in mine)
         was = "is in" if is_open else "has been in"
         advice = (
             "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"
         )
         raise AlreadyEnrolledError(f"the customer {was} `{journey.journey}` already: {advice}")
+    if has_newer(journey, key, start_at, person.enrolled):
+        raise AlreadyEnrolledError(
+            f"the customer began `{journey.journey}` later than that with another "
+            f"`{journey.key}`, and it is `newest_only`: give a later start"
+        )
     return key
 
 

@@ -23,6 +23,7 @@ from engine.calls import Call, Track
 from engine.definition import Journey
 from engine.disposition import Deed, Did, Flag
 from engine.effects import (
+    BY_HAND,
     Amend,
     Convert,
     Effect,
@@ -34,14 +35,14 @@ from engine.effects import (
     Tell,
 )
 from engine.enrollment import Notice
-from engine.entering import route_start
+from engine.entering import outdated, route_start
 from engine.events import is_reserved
 from engine.matching import PastEvent, concerns, first_match
 from engine.reasons import Ending
 from engine.routing import route_track
 from engine.values import at_path
 from engine.watching import Watched
-from store import archives, enrollments, events, messages
+from store import archives, computed, enrollments, events, messages
 from store.journeys import Published
 from store.tables import Event, OutboxKind, OutboxRow
 
@@ -172,8 +173,12 @@ class Carrier:
         person.enrolled.append(begun)
         self.enrolled.append(row.id)
         self._did(cause, Did.ENTERED, begun)
+        by = cause.event if isinstance(cause, Track) else BY_HAND
+        older = outdated(begun, person.enrolled, cause.message_id, by)
+        await self.carry_out(person, cause, older)
         await self._catch_up(person, begun)
         await self.hear_colleagues(person, begun)
+        await self._hear_starts_again(person, begun)
         return row.id
 
     async def write_enrollments(self) -> None:
@@ -183,6 +188,14 @@ class Carrier:
     async def write(self) -> None:
         """Write all that is left."""
         await self.writing.write()
+        await computed.keep(
+            self.session,
+            [
+                each.computing.kept(each.row.id)
+                for each in self.people.values()
+                if each.computing is not None and each.computing.is_changed
+            ],
+        )
         await self._dispositions.write(self.session)
 
     def as_track(self, event: Event) -> Track:
@@ -302,20 +315,35 @@ class Carrier:
         if journey is None or journey.reenter != "after_exit":
             return
         for event in await events.happened(self.session, person.row.id, _starts(journey), at):
-            if event.message_id in person.waiting:
-                continue
-            effects = route_start(
-                journey,
-                self.as_track(event),
-                event.received_at,
-                person.profile(),
-                person.enrolled,
-                self._conditions,
-                archived=await self.archived(),
-            )
+            effects = await self._started(person, journey, event)
             if any(isinstance(effect, Enroll) and effect.key == ended.key for effect in effects):
                 await self.carry_out(person, self.as_track(event), effects)
                 return
+
+    async def _hear_starts_again(self, person: Person, begun: Enrolled) -> None:
+        """Later starts that were not the newest, or nothing new, before this one was known."""
+        journey = next((j for j in self.journeys if j.journey == begun.journey.journey), None)
+        if journey is None or not journey.newest_only:
+            return
+        since = begun.start_at
+        for event in await events.happened(self.session, person.row.id, _starts(journey), since):
+            effects = await self._started(person, journey, event)
+            if event.occurred_at > since and not any(isinstance(e, Refuse) for e in effects):
+                await self.carry_out(person, self.as_track(event), effects)
+
+    async def _started(self, person: Person, journey: Journey, event: Event) -> list[Effect]:
+        """What a start that was told before does now; nothing if its turn is yet to come."""
+        if event.message_id in person.waiting:
+            return []
+        return route_start(
+            journey,
+            self.as_track(event),
+            event.received_at,
+            person.profile(),
+            person.enrolled,
+            self._conditions,
+            archived=await self.archived(),
+        )
 
     async def _settle_late(self, person: Person, cause: Call, effect: Convert | Amend) -> None:
         """What an ended enrollment came to, known only now."""

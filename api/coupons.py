@@ -64,6 +64,7 @@ async def redeem(services: Services, code: str, actor: str, order: str | None) -
                 "step": offer.step,
                 "percent": None if offer.percent is None else float(offer.percent),
                 "amount": None if offer.amount is None else float(offer.amount),
+                "free_shipping": offer.free_shipping,
                 "currency": offer.currency,
                 "order": order,
             },

@@ -81,24 +81,24 @@ class Hopeless:
 Outcome = Done | Declined | Trouble | Hopeless
 
 
-# Takes in the traits of a row.
-Identify = Callable[[OutboxRow], Awaitable[Outcome]]
+# Takes in what a row says that is for ourselves.
+TakeOwn = Callable[[OutboxRow], Awaitable[Outcome]]
 
 
 class Courier:
-    """Carries rows to one Temporal namespace; those with traits, by `identify`, to ourselves."""
+    """Carries rows to one Temporal namespace; those for ourselves to `take_own`."""
 
     def __init__(
         self,
         database: Database,
         client: Client,
-        identify: Identify,
+        take_own: TakeOwn,
         *,
         task_queue: str,
         rpc_timeout: timedelta,
     ) -> None:
         self._database = database
-        self._identify = identify
+        self._take_own = take_own
         self._client = client
         self._task_queue = task_queue
         self._rpc_timeout = rpc_timeout
@@ -137,8 +137,8 @@ class Courier:
         assert row.enrollment_id is not None  # every kind there is concerns an enrollment
         if row.kind is OutboxKind.START:
             return await self._start(row.enrollment_id)
-        if row.kind is OutboxKind.IDENTIFY:
-            return await self._identify(row)
+        if row.kind in (OutboxKind.IDENTIFY, OutboxKind.CONSENT):
+            return await self._take_own(row)
         handle = self._client.get_workflow_handle(row.enrollment_id)
         match row.kind:
             case OutboxKind.SIGNAL:

@@ -21,7 +21,7 @@ from temporalio.client import Client
 
 from api.courier import Courier, Declined, Done, Hopeless, Outcome, Trouble
 from api.errors import kind_of
-from api.own_calls import take_identify
+from api.own_calls import take_own
 from api.services import Services
 from api.temporal_names import SKIP
 from store import audit, customers, enrollments, outbox
@@ -68,7 +68,7 @@ class Dispatcher:
         self._courier = Courier(
             services.database,
             client,
-            partial(take_identify, services),
+            partial(take_own, services),
             task_queue=services.settings.task_queue,
             rpc_timeout=services.settings.rpc_timeout,
         )

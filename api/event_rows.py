@@ -12,6 +12,7 @@ from engine.calls import (
     Group,
     Identify,
     SegmentCall,
+    TimePassed,
     Track,
 )
 from engine.consent import event_of
@@ -38,8 +39,8 @@ def event_rows(calls: Iterable[Call], received_at: datetime) -> Iterable[NewEven
         match call:
             case ChangeConsent():
                 yield event_row(consent_event(call), received_at)
-            case EnrollByHand():
-                pass  # the enrollment itself is its record, with the audit log
+            case EnrollByHand() | TimePassed():
+                pass  # an enrollment is its own record; of time only what it changed is kept
             case _:
                 yield event_row(call, received_at)
 

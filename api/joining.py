@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from api.carrying import Carrier
 from api.colleagues import exchange
+from api.computing import recomputed
 from api.people import Person
 from engine.calls import Call, SegmentCall, Track
 from engine.definition import Journey
@@ -58,6 +59,15 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     person.is_unseen = person.is_unseen and was_anonymous
     person.enrolled += theirs
     person.company = person.company if person.row.company_id == company_id else former.company
+    if person.computing is not None:
+        theirs_inside = former.computing.inside if former.computing is not None else None
+        person.computing = await recomputed(
+            carrier.session,
+            person.computing.by,
+            carrier.services.evaluate,
+            person.row.id,
+            (person.computing.inside or frozenset()) | (theirs_inside or frozenset()),
+        )
     after = person.profile()
     await carrier.carry_out(person, cause, route_identify(cause, before, after, mine))
     await carrier.carry_out(person, cause, route_identify(cause, before_theirs, after, theirs))

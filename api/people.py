@@ -11,9 +11,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.computing import Computing, computing
 from engine.company import known_traits
+from engine.computed import Computations
 from engine.effects import Enrolled, Profile
 from engine.keys import is_anonymous
+from engine.localtime import zone
+from engine.matching import Evaluate
 from engine.reasons import Ending
 from engine.routing import zone_of
 from store import companies, enrollments, journeys
@@ -28,15 +32,19 @@ _ZONE_WITHOUT_POLICY = "UTC"
 class Person:
     """`waiting` holds the message ids of this request that are yet to be routed.
 
-    `is_unseen`: no call of this customer was accepted before.
+    `at` is the time as of which the customer is looked at: that of the call being taken in.
+    `is_unseen`: no call of this customer was accepted before. `computing` is None where
+    nothing is computed, as of whom nobody knows.
     """
 
     row: Customer
     enrolled: list[Enrolled]
+    at: datetime
     company: Company | None = None
     default_zone: str = _ZONE_WITHOUT_POLICY
     waiting: set[str] = field(default_factory=set)
     is_unseen: bool = False
+    computing: Computing | None = None
 
     @property
     def is_anonymous(self) -> bool:
@@ -46,8 +54,23 @@ class Person:
     @property
     def traits(self) -> dict[str, Any]:
         """The customer's traits as everything that reads them sees them."""
+        own = self.own_traits
+        if self.computing is None:
+            return own
+        tz = zone(self.zone)
+        assert tz is not None  # a customer's zone exists
+        return self.computing.known(own, self.at, tz)
+
+    @property
+    def own_traits(self) -> dict[str, Any]:
+        """Those that were told, of the customer and of their company: nothing computed."""
         company = self.company.traits if self.company is not None else None
         return known_traits(self.row.traits, self.row.company_id, company)
+
+    @property
+    def zone(self) -> str:
+        """The zone in which the customer's times are computed."""
+        return zone_of(self.row.traits, self.row.context_timezone, self.default_zone)[0]
 
     @property
     def zone_is_unknown(self) -> bool:
@@ -56,11 +79,10 @@ class Person:
 
     def profile(self) -> Profile:
         """The customer as routing sees them now."""
-        name, _ = zone_of(self.row.traits, self.row.context_timezone, self.default_zone)
         return Profile(
             id=self.row.id,
             traits=self.traits,
-            zone=name,
+            zone=self.zone,
             last_activity_at=self.row.last_seen_at,
             ordinals_after=self.row.ordinals_after,
         )
@@ -84,11 +106,15 @@ async def people(
     rows: Iterable[Customer],
     published: Published | None,
     inside: Collection[str],
+    at: datetime,
+    by: Computations | None,
+    evaluate: Evaluate,
     locked_companies: Iterable[Company] = (),
 ) -> dict[str, Person]:
-    """The locked customers by id, in order of id.
+    """The locked customers by id, in order of id, as they are at `at`.
 
-    `inside` are those whose enrollments may matter; of the others none is read.
+    `inside` are those whose enrollments may matter; of the others none is read. `by` says
+    what is computed of them.
     """
     ordered = sorted(rows, key=lambda row: row.id)
     found = await enrollments.of_customers(session, inside) if inside else {}
@@ -96,13 +122,23 @@ async def people(
     missing = {row.company_id for row in ordered if row.company_id is not None} - known.keys()
     known |= await companies.get_many(session, missing)
     default_zone = _default_zone(published)
+    persons = [row for row in ordered if not is_anonymous(row.id)]
+    computed = await computing(
+        session,
+        by,
+        evaluate,
+        [row.id for row in persons if row.first_seen_at is not None],
+        [row.id for row in persons if row.first_seen_at is None],
+    )
     return {
         row.id: Person(
             row=row,
             enrolled=[await enrolled(session, each) for each in found.get(row.id, [])],
+            at=at,
             company=known.get(row.company_id or ""),
             default_zone=default_zone,
             is_unseen=row.first_seen_at is None,
+            computing=computed.get(row.id),
         )
         for row in ordered
     }

@@ -54,6 +54,7 @@ def _is_plain(call: Call, known: Known, watched: Watched) -> bool:
     return (
         isinstance(call, Track)
         and call.event not in watched.events
+        and call.event not in watched.moving
         and call.kind != EventKind.SYSTEM  # who is told something has not used the product
         and not call.clamped
         and not call.historical  # what was erased is asked for

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.computing import Seen
 from api.words import reason_in_words
 from engine.reasons import Decision, Reason
 from store.tables import AuditEntry, Consent, Customer, Enrollment, EnrollmentState, Message
@@ -129,6 +130,10 @@ class CustomerReply(_Reply):
 
     id: str
     traits: dict[str, Any]
+    computed: dict[str, Any] = Field(
+        description="The computed traits of the policy file, as they are now."
+    )
+    segments: list[str] = Field(description="The segments that the customer is in now.")
     zone: str = Field(description="The zone their times are computed in.")
     locale: str | None
     first_seen_at: datetime | None
@@ -141,6 +146,7 @@ class CustomerReply(_Reply):
     def of(
         cls,
         row: Customer,
+        seen: Seen,
         zone: str,
         consents: Iterable[Consent],
         enrollments: Iterable[Enrollment],
@@ -149,6 +155,8 @@ class CustomerReply(_Reply):
         return cls(
             id=row.id,
             traits=row.traits,
+            computed=dict(seen.traits),
+            segments=list(seen.segments),
             zone=zone,
             locale=row.context_locale,
             first_seen_at=row.first_seen_at,

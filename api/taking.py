@@ -13,6 +13,7 @@ from api.carrying import Carrier
 from api.colleagues import join_company, tell_colleagues
 from api.event_rows import consent_event, event_row
 from api.people import Person
+from api.segments import look_after, pass_time
 from engine.calls import (
     Alias,
     Call,
@@ -21,6 +22,7 @@ from engine.calls import (
     Group,
     Identify,
     SegmentCall,
+    TimePassed,
     Track,
 )
 from engine.consent import spoken
@@ -62,13 +64,17 @@ def how_said(said: Sayings | None, call: Call) -> Said:
 async def take(carrier: Carrier, person: Person, call: Call, said: Said) -> None:
     """Take in one new call of a locked customer."""
     call = _keepable(call)
+    await pass_time(carrier, person, call)
     match call:
+        case TimePassed():
+            pass
         case ChangeConsent():
             await _change_consent(carrier, person, call, said)
         case EnrollByHand():
             await enroll_by_hand(carrier, person, call)
         case _:
             await _segment_call(carrier, person, call)
+    await look_after(carrier, person, call)
 
 
 def _keepable(call: Call) -> Call:
@@ -78,7 +84,7 @@ def _keepable(call: Call) -> Call:
             return replace(call, traits=keepable(call.traits))
         case Track() | EnrollByHand():
             return replace(call, properties=keepable(call.properties))
-        case ChangeConsent() | Alias():
+        case ChangeConsent() | Alias() | TimePassed():
             return call
         case _:
             assert_never(call)
@@ -97,7 +103,7 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
     )
     person.row.updated_at = carrier.services.wall()
     _flag(carrier, person, call)
-    if isinstance(call, Identify) or before.zone != person.profile().zone:
+    if _moves_anchors(carrier, person, call, before.zone):
         effects = route_identify(call, before, person.profile(), person.enrolled)
         await carrier.carry_out(person, call, effects)
     await _created(carrier, person, call)
@@ -111,6 +117,17 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
             pass
         case _:
             assert_never(call)
+
+
+def _moves_anchors(carrier: Carrier, person: Person, call: SegmentCall, zone_before: str) -> bool:
+    """Whether times may count from something else now; what is computed is taken in first."""
+    moves = isinstance(call, Identify) or person.zone != zone_before
+    computing = person.computing
+    if computing is None:
+        return moves
+    computing.is_stale |= moves
+    feeds = isinstance(call, Track) and computing.happened(call, carrier.services.evaluate)
+    return feeds or moves
 
 
 async def _change_consent(
@@ -134,7 +151,7 @@ async def _change_consent(
         ),
     )
     await _created(carrier, person, call)
-    await carrier.route(person, consent_event(call))
+    await _report(carrier, person, consent_event(call))
 
 
 async def _created(carrier: Carrier, person: Person, first: SegmentCall | ChangeConsent) -> None:
@@ -151,7 +168,14 @@ async def _created(carrier: Carrier, person: Person, first: SegmentCall | Change
         historical=first.historical,
     )
     carrier.writing.add_event(event_row(created, carrier.received_at))
-    await carrier.route(person, created)
+    await _report(carrier, person, created)
+
+
+async def _report(carrier: Carrier, person: Person, track: Track) -> None:
+    """What Parcours says of the customer: computed from as everything is, then routed."""
+    if person.computing is not None:
+        person.computing.happened(track, carrier.services.evaluate)
+    await carrier.route(person, track)
 
 
 def _flag(carrier: Carrier, person: Person, call: SegmentCall) -> None:

@@ -1,5 +1,6 @@
 """What is allowed and probably not meant: warnings about a journey without mistakes."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from authoring.source import Source
@@ -30,9 +31,9 @@ def advise(
                 f"`{step.id}` may be printed, but nobody is named as its sender: add "
                 "`post` in policy.yaml, with a `return_address`",
             )
-        if step.offer is not None and not journey.goal:
+        if step.makes_offers and not journey.goal:
             source.warn(
-                ("steps", index, "offer"),
+                ("steps", index, "offer" if step.offer is not None else "variants"),
                 f"`{step.id}` makes an offer in a journey without a `goal`, so those who bought "
                 "get it too, and nobody learns whether it works: add `goal`",
             )
@@ -50,6 +51,30 @@ def advise_on_topics(policy: Policy, journeys: Iterable[Journey], source: Source
                 f"nobody who subscribes to `{name}` is asked to confirm it, as no journey starts "
                 f"on `{BuiltInEvent.CONSENT_REQUESTED}`: add one that sends `links.confirm`",
             )
+
+
+def advise_on_computed(policy: Policy, texts: Iterable[str], source: Source) -> None:
+    """Warnings about what is computed for nobody; `texts` is all that journeys and messages say."""
+    said = [*texts]
+    conditions = [segment.when for segment in policy.segments.values()]
+    for name in policy.traits:
+        if not _is_said(rf"customer(\.|\[\\?['\"]){name}\b", [*said, *conditions]):
+            source.warn(
+                ("traits", name),
+                f"no journey, message or segment here looks at `customer.{name}`: use it, or "
+                "remove it, for it is computed at every such event",
+            )
+    for name in policy.segments:
+        if not _is_said(rf"(inside\(\s*|event\.segment == )\\?['\"]{name}\\?['\"]", said):
+            source.warn(
+                ("segments", name),
+                f"no journey here looks at the segment `{name}`: use it (`enters: {name}`, "
+                f"`inside('{name}')`), or remove it unless you send broadcasts to it",
+            )
+
+
+def _is_said(pattern: str, texts: Iterable[str]) -> bool:
+    return any(re.search(pattern, text) for text in texts)
 
 
 def _is_printed(step: Step, channels: Mapping[str, tuple[str, ...]]) -> bool:

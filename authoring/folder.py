@@ -9,17 +9,18 @@
         scenarios.yaml
         layout.html                 the layout of this one instead, where it has its own
         thanks/subject.txt …        a message
+      library/                      examples: a folder like this one, with the pages of this one
 
 The surprising fact: one mistake anywhere refuses every journey, also those without one.
 What runs must be what the folder says, and not a part of it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from authoring.advice import advise, advise_on_topics
+from authoring.advice import advise, advise_on_computed, advise_on_topics
 from authoring.journey_file import CheckedJourney, read_journey
 from authoring.message_files import is_layout_folder, read_layouts, read_messages
 from authoring.mistakes import JourneysInvalid, Mistake, in_order
@@ -33,7 +34,7 @@ from engine.policy import Policy
 from rendering.checks import speaks_of
 from rendering.messages import MessageSource
 
-LIBRARY = "library"  # examples to copy from; not read
+LIBRARY = "library"  # examples to copy from; read only if it is the folder that is asked for
 _ALMOST = {"journey.yml": "journey.yaml", "policy.yml": "policy.yaml",
            "scenarios.yml": "scenarios.yaml", "scenario.yaml": "scenarios.yaml"}  # fmt: skip
 
@@ -78,7 +79,8 @@ class _Reading:
     def load(self) -> LoadedJourneys:
         tree = self._tree
         self._read_policy()
-        self._layouts = read_layouts(tree, tree.root, has_currency=self._has_currency)
+        own = read_layouts(tree, tree.root, has_currency=self._has_currency)
+        self._layouts = {**self._pages_above(), **own}
         self._refuse_almost(tree.root)
         folders = [
             folder
@@ -98,6 +100,7 @@ class _Reading:
         if self._policy_source is not None:
             named = [each.journey for each in loaded]
             advise_on_topics(self._policy, named, self._policy_source)
+            advise_on_computed(self._policy, _texts(loaded), self._policy_source)
         return LoadedJourneys(
             MappingProxyType({each.journey.journey: each for each in loaded}),
             self._policy,
@@ -108,6 +111,26 @@ class _Reading:
     def _has_currency(self) -> bool:
         """False only where it is known to be missing: a policy with mistakes may have one."""
         return self._policy is None or self._policy.currency is not None
+
+    def _pages_above(self) -> dict[str, str]:
+        """The pages a library shares with the journeys folder that it lies in; else none.
+
+        What is wrong with them stops the library too, and is told with their way from here.
+        """
+        root = self._tree.root
+        if root.name != LIBRARY or not (root.parent / "policy.yaml").is_file():
+            return {}
+        above = Tree(root.parent)
+        pages = read_layouts(above, above.root, has_currency=self._has_currency)
+        self._tree.mistakes += (replace(m, file=f"../{m.file}") for m in above.mistakes)
+        self._tree.warnings += (replace(w, file=f"../{w.file}") for w in above.warnings)
+        return pages
+
+    @property
+    def _always(self) -> list[str]:
+        """The traits that every customer has, as they are computed."""
+        traits = {} if self._policy is None else self._policy.traits
+        return [name for name, trait in traits.items() if trait.is_always_there]
 
     def _read_policy(self) -> None:
         path = self._tree.root / "policy.yaml"
@@ -137,7 +160,9 @@ class _Reading:
             return None
         has_currency = self._has_currency
         layouts = {**self._layouts, **read_layouts(tree, folder, has_currency=has_currency)}
-        messages, message_folders = read_messages(tree, folder, layouts, has_currency=has_currency)
+        messages, message_folders = read_messages(
+            tree, folder, layouts, has_currency=has_currency, always=self._always
+        )
         if (source := self._open(path)) is None:
             return None
         checked = read_journey(source)
@@ -180,6 +205,14 @@ class _Reading:
 
     def _refuse(self, file: str, message: str) -> None:
         self._tree.mistakes.append(Mistake(file, None, message))
+
+
+def _texts(loaded: Iterable[LoadedJourney]) -> Iterator[str]:
+    """All that journeys and their messages say."""
+    for each in loaded:
+        yield each.journey.pinned()
+        for message in each.messages.values():
+            yield from (*message.files.values(), *message.layouts.values())
 
 
 def _check_name(checked: CheckedJourney, folder: Path) -> None:

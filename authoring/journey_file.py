@@ -21,6 +21,7 @@ from engine.expressions import StepAnchor, TimeExpression
 _STAND_IN_STEP = {"send": "stand-in", "at": "start"}
 _STEP_STAND_INS: dict[str, Any] = {
     "id": "stand-in", "send": "stand-in", "call": "stand-in", "set": {},
+    "unsubscribe": True,
     "variants": {"a": "stand-in"}, "at": "customer.stand_in", "after_idle": "1 day",
     "after_event": "stand_in",
 }  # fmt: skip
@@ -113,7 +114,8 @@ def _read_head(data: dict[str, Any], source: Source) -> Shape[Journey]:
     raw_steps = data.get("steps")
     head = data | ({"steps": [_STAND_IN_STEP]} if isinstance(raw_steps, list) and raw_steps else {})
     stand_ins: dict[str, Any] = {
-        "journey": "stand-in", "title": "stand-in", "steps": [_STAND_IN_STEP]
+        "journey": "stand-in", "title": "stand-in", "steps": [_STAND_IN_STEP],
+        "key": "stand_in", "reenter": "never",
     }  # fmt: skip
     # One of the two must be there, and not both: fill in for whichever the file lost.
     stand_ins |= {} if isinstance(data.get("topic"), str) else {"transactional": True}
@@ -131,7 +133,7 @@ def _read_step(index: int, raw: object, source: Source) -> CheckedStep:
     step_id = named if isinstance(named, str) else None
     data = dict(raw)
     if step_id is None and raw.get("id") is None:
-        action = next((key for key in ("variants", "set") if key in raw), None)
+        action = next((key for key in ("variants", "set", "unsubscribe") if key in raw), None)
         if action is not None:
             source.refuse(("steps", index), f"a step with `{action}` needs a name: write `id: …`")
         data["id"] = _STEP_STAND_INS["id"]

@@ -7,7 +7,7 @@ included) is their translation and no message, so a message called `fr` is possi
 nobody needs it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import rendering.messages as words
@@ -51,9 +51,17 @@ def is_layout_folder(tree: Tree, folder: Path) -> bool:
 
 
 def read_messages(
-    tree: Tree, folder: Path, layouts: Mapping[str, str], *, has_currency: bool
+    tree: Tree,
+    folder: Path,
+    layouts: Mapping[str, str],
+    *,
+    has_currency: bool,
+    always: Collection[str],
 ) -> tuple[dict[str, MessageSource], frozenset[str]]:
-    """The messages in a journey's folder that are right, and the names of all there are."""
+    """The messages in a journey's folder that are right, and the names of all there are.
+
+    `always` are traits that every customer has.
+    """
     right: dict[str, MessageSource] = {}
     names: set[str] = set()
     for message_folder in tree.folders(folder):
@@ -68,7 +76,7 @@ def read_messages(
             tree.mistakes += _placed(mistakes, tree, folder)
         if len(tree.mistakes) == before:
             right[source.name] = source
-            tree.warnings += _placed(advise_message(source), tree, folder)
+            tree.warnings += _placed(advise_message(source, always), tree, folder)
     return right, frozenset(names)
 
 

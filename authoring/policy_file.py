@@ -7,6 +7,7 @@ mistakes, so a mistake here does not make every journey look wrong too.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from authoring.computed import check_computed
 from authoring.sentences import did_you_mean
 from authoring.shapes import read_shape
 from authoring.source import Source
@@ -28,9 +29,11 @@ class PolicyNames:
 
     topics: tuple[str, ...] | None
     webhooks: tuple[str, ...] | None
+    segments: tuple[str, ...] | None = ()
+    traits: tuple[str, ...] | None = ()
 
 
-UNKNOWN_NAMES = PolicyNames(None, None)
+UNKNOWN_NAMES = PolicyNames(None, None, None, None)
 
 
 def read_policy(source: Source) -> tuple[Policy | None, PolicyNames]:
@@ -39,7 +42,12 @@ def read_policy(source: Source) -> tuple[Policy | None, PolicyNames]:
     if not isinstance(data, dict):
         source.refuse((), "expected the keys of a policy, such as `sender` and `topics`")
         return None, UNKNOWN_NAMES
-    names = PolicyNames(_names(data.get("topics")), _names(data.get("webhooks", {})))
+    names = PolicyNames(
+        _names(data.get("topics")),
+        _names(data.get("webhooks", {})),
+        _names(data.get("segments", {})),
+        _names(data.get("traits", {})),
+    )
     # Caps that name no topic are found below, each with its line; the model tells of one only.
     caps = data.get("caps")
     known = {"caps": [_of_known(cap, names) for cap in caps]} if isinstance(caps, list) else {}
@@ -47,6 +55,7 @@ def read_policy(source: Source) -> tuple[Policy | None, PolicyNames]:
     _check_caps(data, names, source)
     _check_channels(data, source)
     _check_manner(data, source)
+    check_computed(data, source)
     if source.mistakes or shape.value is None:
         return None, names
     return Policy.model_validate(data, extra="forbid"), names

@@ -4,22 +4,17 @@ Checks step by step and key by key, so a step that is wrong in one key is still 
 the others. Knows files only through what it is given.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from authoring.conditions import Known, check_condition, check_events
 from authoring.journey_file import CheckedJourney, CheckedStep
 from authoring.policy_file import PolicyNames, refuse_unknown_channel
 from authoring.sentences import did_you_mean
 from authoring.source import Loc, Source
-from engine.definition import EventMatch, Step
-from engine.events import BUILT_IN_EVENTS, is_built_in, is_reserved
-from rendering.conditions import Kind, compile_condition
-from rendering.errors import ConditionSyntaxError, SenderSyntaxError
+from engine.definition import Offer, Step
+from rendering.errors import SenderSyntaxError
 from rendering.senders import compile_sender
-
-_LONE_EQUALS = re.compile(r"(?<![=!<>])=(?!=)")
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,8 @@ def check_references(checked: CheckedJourney, around: Surroundings) -> None:
             _check_topic(head.topic, ("topic",), around.policy, source)
         for key in ("starts_on", "ends_on", "goal", "activity"):
             if checked.head.good(key):
-                _check_events(getattr(head, key), source.data.get(key), (key,), source)
+                raw = source.data.get(key)
+                check_events(getattr(head, key), raw, (key,), source, around.policy.segments)
     for step in checked.steps:
         _check_messages(step, around, source)
         if step.shape.value is not None:
@@ -57,34 +53,54 @@ def _check_step(
     for key in ("after_event", "unless"):
         if good(key):
             matches = getattr(step, key) or ()
-            _check_events(matches, checked_step.raw.get(key), (*loc, key), source)
+            raw = checked_step.raw.get(key)
+            check_events(matches, raw, (*loc, key), source, around.policy.segments)
     if good("when") and step.when is not None:
-        _check_condition(step.when, (*loc, "when"), source, checked.step_ids)
+        known = Known(step_ids=checked.step_ids, segments=around.policy.segments)
+        check_condition(step.when, (*loc, "when"), source, known)
+    if good("unsubscribe") and step.unsubscribe is not None:
+        for index, topic in enumerate(step.leaves or ()):
+            _check_topic(topic, (*loc, "unsubscribe", index), around.policy, source)
     if good("call") and step.call is not None:
         _check_webhook(step.call, (*loc, "call"), around, source)
-    if good("offer") and step.offer is not None and step.offer.code_from is not None:
-        _check_webhook(step.offer.code_from, (*loc, "offer", "code_from"), around, source)
+    for where, offer in _offers(checked_step, step):
+        if offer.code_from is not None:
+            _check_webhook(offer.code_from, (*where, "code_from"), around, source)
     if good("from") and step.sender is not None:
         try:
             compile_sender(step.sender)
         except SenderSyntaxError as error:
             source.refuse((*loc, "from"), f"`from`: {error}")
+    if good("set"):
+        _refuse_computed(step, loc, around, source)
     if good("channels"):
         _check_channels(checked_step, step, around, source)
     if _is_transactional(checked_step, step, checked):
         _refuse_offers(checked_step, step, around, source)
 
 
+def _refuse_computed(step: Step, loc: Loc, around: Surroundings, source: Source) -> None:
+    for name in step.set or ():
+        if name in (around.policy.traits or ()):
+            source.refuse(
+                (*loc, "set", name),
+                f"`{name}` is computed (`traits` in policy.yaml), so nothing that is set would "
+                "ever be seen: take another name",
+            )
+
+
 def _refuse_offers(
     checked_step: CheckedStep, step: Step, around: Surroundings, source: Source
 ) -> None:
     """It is what a message says that makes it marketing, not what it is called."""
-    if checked_step.shape.good("offer") and step.offer is not None:
+    made = list(_offers(checked_step, step))
+    for where, _ in made:
         source.refuse(
-            (*checked_step.loc, "offer"),
+            where,
             "an offer in a transactional message makes it marketing: give the step a `topic`, or "
             "remove `offer`",
         )
+    if made:
         return
     for loc, name in checked_step.messages():
         if (place := around.offering.get(name)) is not None:
@@ -94,6 +110,16 @@ def _refuse_offers(
                 f"`{file}` speaks of `offer` in line {line}, and an offer in a transactional "
                 "message makes it marketing: give the step a `topic`, or take it out of the text",
             )
+
+
+def _offers(checked_step: CheckedStep, step: Step) -> Iterator[tuple[Loc, Offer]]:
+    """The offers that the step's messages make, with where it says so."""
+    loc, good = checked_step.loc, checked_step.shape.good
+    if good("offer") and step.offer is not None:
+        yield (*loc, "offer"), step.offer
+    for name, variant in (step.variants or {}).items() if good("variants") else ():
+        if variant.offer is not None:
+            yield (*loc, "variants", name, "offer"), variant.offer
 
 
 def _is_transactional(checked_step: CheckedStep, step: Step, checked: CheckedJourney) -> bool:
@@ -151,47 +177,6 @@ def _check_channels(
         source.refuse(
             loc, "`channels` is empty: remove it, and every channel that the message has will do"
         )
-
-
-def _check_events(matches: Iterable[EventMatch], raw: Any, loc: Loc, source: Source) -> None:
-    for index, match in enumerate(matches):
-        # A single event may stand for a list of one; then there is no place in a list.
-        at = [*loc, index] if isinstance(raw, list) else [*loc]
-        _check_event_name(match.event, [*at, "event"], source)
-        if match.where is not None:
-            _check_condition(match.where, [*at, "where"], source, None, Kind.WHERE)
-
-
-def _check_event_name(name: str, loc: Loc, source: Source) -> None:
-    if not is_reserved(name) or is_built_in(name):
-        return
-    hint = did_you_mean(name, BUILT_IN_EVENTS, "names with a dot are built in, and these are")
-    if not hint.endswith("?"):
-        hint += f"; write an event of your own without a dot, such as `{name.replace('.', '_')}`"
-    source.refuse(loc, f"`{name}` is a reserved name{hint}")
-
-
-def _check_condition(
-    text: str,
-    loc: Loc,
-    source: Source,
-    step_ids: tuple[str, ...] | None,
-    kind: Kind = Kind.WHEN,
-) -> None:
-    try:
-        condition = compile_condition(text, kind)
-    except ConditionSyntaxError as error:
-        compares = _LONE_EQUALS.search(text) is not None and "`==`" not in str(error)
-        hint = "; to compare, write `==`" if compares else ""
-        source.refuse(loc, f"`{loc[-1]}`: {error}{hint}")
-        return
-    for name in sorted(condition.event_names):
-        _check_event_name(name, loc, source)
-    for step_id in sorted(condition.step_ids) if step_ids is not None else ():
-        assert step_ids is not None
-        if step_id not in step_ids:
-            hint = did_you_mean(step_id, step_ids, "the steps are")
-            source.refuse(loc, f"`{loc[-1]}`: there is no step `{step_id}`{hint}")
 
 
 def _warn_of_unused(checked: CheckedJourney, around: Surroundings) -> None:

@@ -18,9 +18,11 @@
           - {at: 6 days, enrollment: converted}
 
 `customer` are the traits, identified at `starts` just before the start event, which is the
-first that the journey's `starts_on` names. Durations count from `starts`, in the calendar
-of the zone that `customer` names (else the policy's). The surprising fact: a time zone that
-`happens` changes does not change how the times under `gets` are read.
+first that the journey's `starts_on` names. Where that is Parcours' own (a customer is new,
+enters or leaves a segment), what they are and what `happens` bring it about. Durations count
+from `starts`, in the calendar of the zone that `customer` names (else the policy's). The
+surprising fact: a time zone that `happens` changes does not change how the times under
+`gets` are read.
 """
 
 import hashlib
@@ -38,12 +40,17 @@ from authoring.scenario_lines import Around, Clock, Expected, read_gets, read_ha
 from authoring.shapes import read_shape
 from authoring.source import Loc, Source
 from engine.calls import Call, EnrollByHand, Identify, Track
+from engine.events import BuiltInEvent
 from engine.fields import DurationText
 from engine.localtime import zone
 from engine.values import read_instant
 
 # Longer than a yearly repeat, so that a birthday comes at least once.
 _LOOK_ON = timedelta(days=400)
+# What nobody sends: it comes of the traits, and of what `happens`.
+_COMES_BY_ITSELF = frozenset(
+    {BuiltInEvent.CUSTOMER_CREATED, BuiltInEvent.SEGMENT_ENTERED, BuiltInEvent.SEGMENT_LEFT}
+)
 _LONGEST_ID = 64  # what an id may have and still be read in the Temporal UI (engine/keys.py)
 
 
@@ -191,6 +198,14 @@ class _Reader:
                 )
             return (identify,)
         event = head.value.starts_on[0].event
+        if event in _COMES_BY_ITSELF:
+            if story.properties:
+                self._source.refuse(
+                    [*loc, "with"],
+                    f"nobody sends `{event}`, so `with` means nothing: write what brings it "
+                    "about under `happens`, such as `{after: 0 days, track: …}`",
+                )
+            return (identify,)
         start = Track(**who, at=clock.starts_at, event=event, properties=story.properties)
         return identify, start
 

@@ -14,6 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+# Where pydantic puts what is wrong with a name that the file's author chose.
+A_KEY = "[key]"
+
 # What people write from habit (of other tools, or of YAML 1.1) and letters can't lead to.
 _KEY_HABITS = {
     "on": ("after_event",), "if": ("when",), "condition": ("when", "where"),
@@ -32,9 +35,11 @@ _EXAMPLES = {
     "wait": "2 hours", "grace": "1 day", "fresh": "1 day", "within": "30 days", "valid": "5 days",
     "per": "7 days", "max": "3", "between": "09:00-18:00", "days": "mon-fri",
     "channels": "[email, sms]", "send": "thanks", "call": "crm", "id": "thanks",
-    "set": "{plan: trial}", "variants": "{a: thanks-a, b: thanks-b}", "topic": "onboarding",
+    "set": "{plan: trial}", "unsubscribe": "[news]", "topic": "onboarding",
+    "variants": "{a: thanks-a, b: thanks-b}",
     "transactional": "true", "holdout": "10%", "key": "cart_id", "weight": "2", "percent": "20",
-    "amount": "15", "offer": "{percent: 20, valid: 5 days}", "from": "customer.representative",
+    "amount": "15", "free_shipping": "true",
+    "offer": "{percent: 20, valid: 5 days}", "from": "customer.representative",
     "value": "total", "url": "https://example.com/hook", "subscribed": "true",
     "timezone": "Europe/Paris", "locale": "en", "currency": "EUR",
     "postal_address": "1 High Street, Paris",
@@ -47,8 +52,10 @@ _EXAMPLES = {
     "kind": "letter", "street": "1 High Street", "city": "Lyon", "region": "CA",
     "postcode": "69005", "country": "FR",
     "priority": "10", "double_opt_in": "true", "counts_transactional": "true",
+    "traits": "{orders: {count: order_completed}}",
+    "segments": "{loyal: {when: customer.orders > 5}}", "of": "total", "count": "order_completed",
     "webhooks": "{crm: {url: https://example.com/hook}}", "hours": "22:00-08:00",
-    "holidays": "true",
+    "holidays": "true", "newest_only": "true",
 }  # fmt: skip
 
 _EXPECTED = {
@@ -115,7 +122,8 @@ def did_you_mean(word: str, known: Sequence[str], otherwise: str) -> str:
 
 def key_of(error: ErrorDetails) -> str:
     """The key that the error is about; empty for an error about the whole."""
-    return next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")
+    parts = (part for part in reversed(error["loc"]) if part != A_KEY)
+    return next((part for part in parts if isinstance(part, str)), "")
 
 
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:

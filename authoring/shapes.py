@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from authoring.sentences import guess, keys_of, model_at, sentence
+from authoring.sentences import A_KEY, guess, keys_of, model_at, sentence
 from authoring.source import Loc, Source
 
 M = TypeVar("M", bound=BaseModel)
@@ -78,7 +78,7 @@ def _report(
     error: ErrorDetails, model: type[BaseModel], data: dict[str, Any], source: Source, loc: Loc
 ) -> None:
     message = sentence(error, model)
-    place: Loc = error["loc"]
+    place: Loc = [part for part in error["loc"] if part != A_KEY]
     if not place:  # a rule of the whole: its line is that of the first key it quotes
         place = [key for key in _QUOTED.findall(message) if key in data][:1]
     source.refuse([*loc, *place], message)

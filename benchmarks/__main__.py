@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from benchmarks import (
     broadcasting,
+    computing,
     deciding,
     delivering,
     gating,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "ingesting": ingesting.run,
     "latency": latency.run,
     "broadcasting": broadcasting.run,
+    "computing": computing.run,
     "worker-settings": worker_settings.run,
 }
 

@@ -79,7 +79,7 @@ async def run(many: int = _MANY) -> None:
 @asynccontextmanager
 async def _up(url: str) -> AsyncIterator[_Stack]:
     with temporal_server() as server:
-        await prepared(url, with_messages=True)
+        await prepared(url, folder(), [])
         environment = {
             "PARCOURS_DATABASE_URL": url,
             "PARCOURS_TEMPORAL_ADDRESS": server.address,

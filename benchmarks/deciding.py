@@ -18,7 +18,7 @@ from engine.machine import Machine
 from engine.person import Stage
 from engine.reasons import Decision
 from engine.simulator import simulate
-from rendering.conditions import evaluate
+from rendering.conditions import counted, evaluate
 
 _ROUNDS = 5
 _ENROLLMENTS = 500
@@ -84,6 +84,7 @@ def _stage() -> Stage:
             for name, each in loaded.journeys.items()
         },
         evaluate=evaluate,
+        counted=counted,
     )
 
 

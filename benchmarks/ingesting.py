@@ -8,30 +8,27 @@ flight. The events are of the most frequent kind: no journey waits for them.
 """
 
 import asyncio
-import json
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 from sqlalchemy import bindparam, case, update
 
+from benchmarks.posting import IN_FLIGHT, listening, post
 from benchmarks.preparing import prepared
 from benchmarks.ratios import Ratio
 from benchmarks.servers import postgres_server
+from benchmarks.trial import folder
 from store.database import Database
-from store.inserting import insert_into, insert_new, sql_table
+from store.inserting import insert_into, sql_table
 from store.tables import Customer, Event, EventKind, EventStats
 
 _ROUNDS = 4
-_IN_FLIGHT = 16
-_CUSTOMERS = 2_000
+_CUSTOMERS = [f"cust_{number}" for number in range(2_000)]
 
 # Requests of one round, by their size: a second or two each on a slow machine.
 _ROUND = {100: 150, 1: 2_000}
@@ -47,7 +44,7 @@ async def run() -> None:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="parcours-bench-"))
         postgres = stack.enter_context(postgres_server())
         other = stack.enter_context(postgres_server())
-        empty = stack.enter_context(_listening())
+        empty = stack.enter_context(listening())
         for name, ours_url, bare_url in (
             (
                 "SQLite",
@@ -56,12 +53,12 @@ async def run() -> None:
             ),
             ("PostgreSQL", postgres, other),
         ):
-            key, bare = await _prepared(ours_url), Database(bare_url)
-            await _prepared(bare_url)
-            with _listening(ours_url) as ours:
+            key, bare = await prepared(ours_url, folder(), _CUSTOMERS), Database(bare_url)
+            await prepared(bare_url, folder(), _CUSTOMERS)
+            with listening(ours_url) as ours:
                 senders: dict[str, _Send] = {
-                    "ours": lambda requests, at=ours, key=key: _post(at, key, requests),  # type: ignore[misc]
-                    "empty": lambda requests: _post(empty, "none", requests),
+                    "ours": lambda requests, at=ours, key=key: post(at, key, requests),  # type: ignore[misc]
+                    "empty": lambda requests: post(empty, "none", requests),
                     "bare": lambda requests, to=bare: _insert(to, requests),  # type: ignore[misc]
                 }
                 for size, requests in _ROUND.items():
@@ -92,77 +89,13 @@ def _event() -> dict[str, Any]:
     number = next(_numbers)
     return {
         "type": "track",
-        "userId": f"cust_{number * 7919 % _CUSTOMERS}",
+        "userId": _CUSTOMERS[number * 7919 % len(_CUSTOMERS)],
         "event": ("report_opened", "invoice_made", "file_shared")[number % 3],
         "messageId": f"bench-{number}",
         "timestamp": datetime.now(UTC).isoformat(),
         "properties": {"plan": "pro", "path": "/reports/7", "duration": 12.5, "shared": True},
         "context": {"library": {"name": "analytics-python", "version": "2.4.0"}},
     }
-
-
-async def _prepared(url: str) -> str:
-    """A store with customers who were seen, journeys, and a key; the key."""
-    key, database, now = await prepared(url), Database(url), datetime.now(UTC)
-    async with database.transaction() as session:
-        await insert_new(
-            session,
-            [
-                Customer(
-                    id=f"cust_{each}",
-                    pseudonym=f"cust_{each}",
-                    first_seen_at=now,
-                    created_at=now,
-                    updated_at=now,
-                )
-                for each in range(_CUSTOMERS)
-            ],
-            unique="id",
-        )
-    await database.dispose()
-    return key
-
-
-@contextmanager
-def _listening(url: str | None = None) -> Iterator[int]:
-    """Our API on that store, or the empty one; yields its port."""
-    with socket.create_server(("127.0.0.1", 0), backlog=_IN_FLIGHT) as bound:
-        command = [sys.executable, "-m", "benchmarks.listening", str(bound.fileno())]
-        process = subprocess.Popen(
-            command + ([url] if url is not None else []), pass_fds=[bound.fileno()]
-        )
-        try:
-            yield bound.getsockname()[1]
-        finally:
-            process.terminate()
-            process.wait()
-
-
-async def _post(port: int, key: str, requests: Sequence[Sequence[dict[str, Any]]]) -> None:
-    """Send them over a few connections, each the next as soon as it is answered."""
-    waiting = iter([_http(key, events) for events in requests])
-
-    async def connection() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for request in waiting:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-            await reader.readexactly(length)
-        writer.close()
-
-    await asyncio.gather(*(connection() for _ in range(_IN_FLIGHT)))
-
-
-def _http(key: str, events: Sequence[dict[str, Any]]) -> bytes:
-    path, told = ("batch", {"batch": events}) if len(events) > 1 else ("track", events[0])
-    body = json.dumps(told).encode()
-    head = (
-        f"POST /v1/{path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 async def _insert(database: Database, requests: Sequence[Sequence[dict[str, Any]]]) -> None:
@@ -182,7 +115,7 @@ async def _insert(database: Database, requests: Sequence[Sequence[dict[str, Any]
                 await writing.execute(_add_up(session), statistics)
                 await writing.execute(_SEEN, seen)
 
-    await asyncio.gather(*(connection() for _ in range(_IN_FLIGHT)))
+    await asyncio.gather(*(connection() for _ in range(IN_FLIGHT)))
 
 
 _SEEN = (

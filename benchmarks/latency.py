@@ -25,6 +25,7 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from benchmarks.connecting import connected
 from benchmarks.preparing import prepared
 from benchmarks.servers import free_port, postgres_server, temporal_server
+from benchmarks.trial import folder
 from engine.keys import enrollment_id
 
 _PER_SECOND = 50
@@ -55,7 +56,7 @@ async def run() -> None:
             ("PostgreSQL", postgres),
         ):
             with temporal_server() as server:
-                key, port = await prepared(url), free_port()
+                key, port = await prepared(url, folder(), ()), free_port()
                 environment = {
                     "PARCOURS_DATABASE_URL": url,
                     "PARCOURS_TEMPORAL_ADDRESS": server.address,

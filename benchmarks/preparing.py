@@ -1,30 +1,38 @@
 """A store as events find it: migrated, the journeys published, and a key to send them with."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from api.scopes import Scope
-from benchmarks.trial import folder
+from authoring.folder import LoadedJourneys
 from store import journeys, keys
 from store.database import Database
+from store.inserting import insert_new
+from store.tables import Customer
 
 
-async def prepared(url: str, *, with_messages: bool = False) -> str:
-    """A store with the journeys published, and a key; the key."""
-    database, now, loaded = Database(url), datetime.now(UTC), folder()
+async def prepared(url: str, published: LoadedJourneys | None, customers: Sequence[str]) -> str:
+    """A store with these journeys published, customers who were seen, and a key; the key."""
+    database, now = Database(url), datetime.now(UTC)
     database.upgrade()
+    seen = [
+        Customer(id=each, pseudonym=each, first_seen_at=now, created_at=now, updated_at=now)
+        for each in customers
+    ]
     async with database.transaction() as session:
-        await journeys.publish(
-            session,
-            journeys=[each.journey for each in loaded.journeys.values()],
-            policy=loaded.policy,
-            messages={
-                name: {folder: each.to_dict() for folder, each in journey.messages.items()}
-                for name, journey in loaded.journeys.items()
-                if with_messages
-            },
-            at=now,
-            by="benchmark",
-        )
+        if published is not None:
+            await journeys.publish(
+                session,
+                journeys=[each.journey for each in published.journeys.values()],
+                policy=published.policy,
+                messages={
+                    name: {each: text.to_dict() for each, text in journey.messages.items()}
+                    for name, journey in published.journeys.items()
+                },
+                at=now,
+                by="benchmark",
+            )
+        await insert_new(session, seen, unique="id")
         _, key = await keys.create(session, "bench", [Scope.EVENTS_WRITE], now)
     await database.dispose()
     return key

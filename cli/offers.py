@@ -105,5 +105,7 @@ def _table(rows: list[Offer], now: datetime) -> None:
 def _gives(row: Offer) -> str:
     if row.percent is not None:
         return f"{row.percent.normalize():f} %"
-    assert row.amount is not None  # an offer has one of the two
+    if row.free_shipping:
+        return "free shipping"
+    assert row.amount is not None  # an offer has one of the three
     return f"{row.amount.normalize():f} {row.currency or ''}".strip()

@@ -22,6 +22,7 @@ from cli.options import JOURNEYS, JourneysOption
 
 if TYPE_CHECKING:
     from authoring.folder import LoadedJourney, LoadedJourneys
+    from engine.definition import Offer, Step
     from engine.policy import Policy
     from rendering.errors import TemplateError
     from rendering.messages import MessageContext, MessageSource
@@ -186,11 +187,19 @@ def _context(
         policy=spoken_policy(policy),
         links=sample_links(topic, asked_to_confirm(policy, event)),
         now=now,
-        offer=None if step is None else sample_offer(step, now, zone),
+        offer=sample_offer(_offer(step, source.name), now, zone),
         locale=locale or (said if isinstance(said, str) else policy.locale),
         default_locale=policy.locale,
         timezone=zone,
     )
+
+
+def _offer(step: Step | None, message: str) -> Offer | None:
+    """What the step offers with that message; the first variant's that sends it."""
+    if step is None:
+        return None
+    variants = (step.variants or {}).values()
+    return step.offer_of(next((each for each in variants if each.send == message), None))
 
 
 def _word(source: MessageSource, context: MessageContext) -> _Worded:

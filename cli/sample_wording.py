@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from engine.choices import Asked, asked_to_confirm
-from engine.definition import Step
-from engine.gate import Customer, Go, Occasion
+from engine.definition import Offer
+from engine.gate import Customer, Go, Occasion, offer_for
 from engine.localtime import shift, zone
 from engine.matching import ConditionFailed
 from engine.policy import Policy
@@ -89,7 +89,11 @@ class SampleWording:
             policy=spoken_policy(policy),
             links=sample_links(go.topic, asked),
             now=occasion.delivery.at,
-            offer=sample_offer(step, occasion.delivery.at, occasion.delivery.zone),
+            offer=sample_offer(
+                offer_for(occasion.journey, step, customer.id),
+                occasion.delivery.at,
+                occasion.delivery.zone,
+            ),
             locale=said if isinstance(said, str) else policy.locale,
             default_locale=policy.locale,
             timezone=occasion.delivery.zone,
@@ -105,9 +109,8 @@ def sample_links(topic: str | None, asked: Asked | None = None) -> Mapping[str, 
     }
 
 
-def sample_offer(step: Step, at: datetime, zone_name: str) -> Mapping[str, Any] | None:
-    """What the step offers, with a code that no till takes."""
-    terms = step.offer
+def sample_offer(terms: Offer | None, at: datetime, zone_name: str) -> Mapping[str, Any] | None:
+    """What is offered so, with a code that no till takes."""
     if terms is None:
         return None
     tz = zone(zone_name)
@@ -116,5 +119,6 @@ def sample_offer(step: Step, at: datetime, zone_name: str) -> Mapping[str, Any] 
         "code": _SAMPLE_CODE,
         "percent": None if terms.percent is None else float(terms.percent),
         "amount": None if terms.amount is None else float(terms.amount),
+        "free_shipping": terms.free_shipping is True,
         "expires_at": shift(at, terms.valid.terms, tz),
     }

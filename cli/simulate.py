@@ -77,7 +77,7 @@ def play(
     from cli.sample_wording import SampleWording
     from engine.person import Stage
     from engine.simulator import simulate as played
-    from rendering.conditions import evaluate
+    from rendering.conditions import counted, evaluate
 
     name = named.journey.journey
     stage = Stage(
@@ -87,6 +87,7 @@ def play(
         evaluate=evaluate,
         word=SampleWording({name: named.messages}, policy),
         atlas=places,
+        counted=counted,
     )
     return played(stage, calls, until)
 

@@ -47,13 +47,13 @@ class Agenda:
         """Whether `ends_at` comes before whatever is up next.
 
         A step due exactly then goes out. After an outage across it nothing does; what had
-        been missed before it is told first. A young delivery is waited for: its own limit
-        is `ends_at` too.
+        been missed before it is told first. A delivery that is out is waited for, however
+        long it has been in trouble: its own limit is `ends_at` too.
         """
         if self.ends_at is None or now < self.ends_at:
             return False
         if pending is None:
-            return self._held_until(now) is None
+            return not self._is_one_out
         if pending.comes_up_at > self.ends_at:
             return True
         had_expired = self.grace_end(pending) < self.ends_at and self.is_missed(pending, now)
@@ -88,8 +88,7 @@ class Agenda:
         at = first.comes_up_at if first is not None else None
         if at is not None and held_until is not None:
             at = max(at, held_until)
-        # No `ends_at` beside a young delivery: most answer at once, and a timer is billed.
-        ends_at = self.ends_at if held_until is None else None
+        ends_at = None if self._is_one_out else self.ends_at
         if ends_at is not None and (at is None or ends_at < at):
             return Wakeup(at=ends_at, step=None, zone=self.state.facts.zone)
         if first is None or at is None:
@@ -101,6 +100,11 @@ class Agenda:
         grace = self.journey.step(pending.step).grace.terms
         limit = shift(since, grace, state_zone(self.state))
         return max(limit, since + self.tolerances.least_grace)
+
+    @property
+    def _is_one_out(self) -> bool:
+        """Whether a delivery is yet to answer, which it does by `ends_at`."""
+        return any(p.taken_at is not None for p in self.state.pending)
 
     def _held_until(self, now: datetime) -> datetime | None:
         """Until when young deliveries hold the others up; None if there are none."""

@@ -96,6 +96,11 @@ class EnrollByHand(_Call):
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TimePassed(_Call):
+    """Nobody did anything, but `at` is when time alone changes what is known of the customer."""
+
+
 # What the Segment API can say.
 SegmentCall = Identify | Track | Group | Alias
-Call = SegmentCall | ChangeConsent | EnrollByHand
+Call = SegmentCall | ChangeConsent | EnrollByHand | TimePassed

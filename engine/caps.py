@@ -29,8 +29,8 @@ from engine.sampling import held_out
 # the same in a simulation as with a real server, where it takes these seconds.
 _DECIDED_WITHIN = timedelta(minutes=1)
 
-# What reaches no person, so no cap counts it: `call` and `set` steps.
-_REACHES_NOBODY = ("webhook", "traits")
+# What reaches no person, so no cap counts it: `call`, `set` and `unsubscribe` steps.
+_REACHES_NOBODY = ("webhook", "traits", "consent")
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,24 @@ def agrees_to(said: Sequence[Word], purpose: str) -> bool | None:
     return None
 
 
+def withdrawal(
+    customer_id: str, at: datetime, message_id: str, topics: Iterable[str] | None
+) -> tuple[ChangeConsent, ...]:
+    """The words by which a journey's step takes a customer off these topics; None: off all."""
+    each = [(None, message_id)] if topics is None else [(t, f"{message_id}:{t}") for t in topics]
+    return tuple(
+        ChangeConsent(
+            customer_id=customer_id,
+            at=at,
+            message_id=known_by,
+            topic=topic,
+            channel=None,
+            subscribed=False,
+        )
+        for topic, known_by in each
+    )
+
+
 def spoken(call: ChangeConsent) -> Spoken:
     """What a call says, as it is kept."""
     state = ConsentState.SUBSCRIBED if call.subscribed else ConsentState.UNSUBSCRIBED

@@ -27,6 +27,7 @@ from engine.fields import (
     DaysText,
     DurationText,
     Json,
+    Leaves,
     Name,
     Priority,
     Share,
@@ -89,21 +90,15 @@ Repeat = Literal[True, "daily", "weekly", "monthly", "yearly"]
 Trigger = At | AfterIdle | tuple[AfterEvent, ...]
 
 
-class Variant(_Frozen):
-    """One of several messages a step may send, drawn by a stable hash in proportion to `weight`."""
-
-    send: str
-    weight: int = Field(default=1, ge=1)
-
-
 class Offer(_Frozen):
-    """A coupon code made for this customer: exactly one of `percent` and `amount`.
+    """A coupon code made for this customer: exactly one of `percent`, `amount`, `free_shipping`.
 
     `code_from` names the webhook of a shop that makes its own codes.
     """
 
     percent: Annotated[Decimal, Field(gt=0, le=100)] | None = None
     amount: Annotated[Decimal, Field(gt=0)] | None = None
+    free_shipping: Literal[True] | None = None
     valid: DurationText
     code_from: str | None = None
 
@@ -111,9 +106,26 @@ class Offer(_Frozen):
     def _one_of(self) -> Self:
         if self.valid.is_zero:
             raise ValueError("`valid` needs some time, such as `5 days`")
-        if (self.percent is None) == (self.amount is None):
-            raise ValueError("an offer has either `percent` or `amount`")
+        if [self.percent, self.amount, self.free_shipping].count(None) != 2:
+            raise ValueError(
+                "an offer has exactly one of `percent`, `amount` and `free_shipping: true`"
+            )
         return self
+
+
+class Variant(_Frozen):
+    """One of several messages a step may send, drawn by a stable hash in proportion to `weight`.
+
+    An offer of its own counts instead of the step's.
+    """
+
+    send: str
+    weight: int = Field(default=1, ge=1)
+    offer: Offer | None = None
+
+
+# What a step may do.
+_DOES = ("send", "call", "set", "unsubscribe", "variants")
 
 
 class Step(_Frozen):
@@ -123,6 +135,7 @@ class Step(_Frozen):
     send: str | None = None
     call: str | None = None
     set: dict[str, Json] | None = None
+    unsubscribe: Leaves | None = None
     variants: Annotated[dict[str, Variant], BeforeValidator(read_variants)] | None = None
     at: TimeText | None = None
     after_idle: DurationText | None = None
@@ -153,10 +166,10 @@ class Step(_Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        does = [k for k in ("send", "call", "set", "variants") if getattr(self, k) is not None]
+        does = [key for key in _DOES if getattr(self, key) is not None]
         if len(does) != 1:
             raise ValueError(
-                "a step does exactly one of `send`, `call`, `set`, `variants`"
+                f"a step does exactly one of {', '.join(f'`{key}`' for key in _DOES)}"
                 + (f", not {' and '.join(f'`{k}`' for k in does)}" if does else "")
             )
         triggers = [k for k in ("at", "after_idle", "after_event") if getattr(self, k) is not None]
@@ -208,6 +221,21 @@ class Step(_Frozen):
             return tuple(variant.send for variant in self.variants.values())
         return (self.send,) if self.send is not None else ()
 
+    def offer_of(self, variant: Variant | None) -> Offer | None:
+        """The offer that the message of this variant (None: the step's own message) makes."""
+        return self.offer if variant is None else variant.offer or self.offer
+
+    @property
+    def leaves(self) -> tuple[str, ...] | None:
+        """The topics that `unsubscribe` names; None: all."""
+        return None if self.unsubscribe is True else self.unsubscribe
+
+    @property
+    def makes_offers(self) -> bool:
+        """Whether any of its messages makes one."""
+        made = (variant.offer for variant in (self.variants or {}).values())
+        return self.offer is not None or any(made)
+
 
 def _with_wait(data: dict[str, Any]) -> dict[str, Any]:
     """`wait` beside `after_event` becomes that of each of its events.
@@ -237,7 +265,8 @@ class Journey(_Frozen):
     starts_on: Events = ()
     fresh: DurationText = parse_duration("1 day")
     key: str | None = Field(default=None, min_length=1)
-    reenter: Literal["never", "after_exit", "restart"] = "never"
+    reenter: Literal["never", "after_exit", "restart", "always"] = "never"
+    newest_only: bool = False
     ends_on: Ends = ()
     ends_at: TimeText | None = None
     goal: Goals = ()
@@ -256,6 +285,12 @@ class Journey(_Frozen):
             raise ValueError("a journey has a `topic` or is `transactional`, not both")
         if not self.transactional and self.topic is None:
             raise ValueError("a journey needs a `topic`, or `transactional: true`")
+        if self.newest_only and self.key is None:
+            raise ValueError("`newest_only` is about enrollments with other keys: it needs a `key`")
+        if self.newest_only and self.reenter == "always":
+            raise ValueError(
+                "`newest_only` ends what `reenter: always` lets stand: leave one of them out"
+            )
         seen: set[str] = set()
         for step in self.steps:
             if step.id in seen:

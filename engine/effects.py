@@ -15,6 +15,9 @@ from engine.enrollment import Facts, Notice, Start
 from engine.events import BuiltInEvent
 from engine.reasons import Ending
 
+# What ends an enrollment, where that is no event: a person began a newer one.
+BY_HAND = "enrolled by hand"
+
 
 class NotEnrolled(StrEnum):
     """Why an event that starts a journey did not enroll."""
@@ -22,6 +25,7 @@ class NotEnrolled(StrEnum):
     TOO_OLD = "too_old"
     ALREADY_ENROLLED = "already_enrolled"
     NO_KEY = "no_key"
+    NOT_NEWEST = "not_newest"
     IMPORTED = "imported"
     ARCHIVED = "archived"
 
@@ -35,6 +39,7 @@ _SENTENCES: Mapping[NotEnrolled, str] = {
     NotEnrolled.TOO_OLD: "When it was received, it was older than the journey's `fresh`.",
     NotEnrolled.ALREADY_ENROLLED: "The customer is in this journey, or was, and may not re-enter.",
     NotEnrolled.NO_KEY: "It lacks the property that tells this journey's enrollments apart.",
+    NotEnrolled.NOT_NEWEST: "A newer one is known already, and the journey is `newest_only`.",
     NotEnrolled.IMPORTED: "It was imported as history, which never starts a journey.",
     NotEnrolled.ARCHIVED: "The journey was archived: it enrolls nobody any more.",
 }
@@ -76,8 +81,11 @@ class Enrolled:
 
     @property
     def is_void(self) -> bool:
-        """Whether another took its place, from its start or as two customers became one."""
-        if self.ended_at is None:
+        """Whether another took its place, from its start or as two customers became one.
+
+        One that had nothing to wait for completes at its start, and was there all the same.
+        """
+        if self.ended_at is None or self.ending is Ending.COMPLETED:
             return False
         return self.ended_at <= self.start_at or self.ended_by == BuiltInEvent.CUSTOMER_MERGED
 

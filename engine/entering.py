@@ -2,7 +2,8 @@
 
 Pure. The one surprising fact: starts may arrive in any order, and the outcome is that of the
 order in which they happened. So a start from before the one that opened an enrollment takes
-its place, and after an exit that was heard of late the next start counts again.
+its place, and after an exit that was heard of late the next start counts again. Where only
+the newest of all keys counts, an older start that comes late is as if it had ended already.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,17 @@ from typing import Any
 
 from engine.calls import Track
 from engine.definition import Journey
-from engine.effects import Effect, Enroll, Enrolled, NotEnrolled, Profile, Refuse, Supersede, Tell
+from engine.effects import (
+    Amend,
+    Effect,
+    Enroll,
+    Enrolled,
+    NotEnrolled,
+    Profile,
+    Refuse,
+    Supersede,
+    Tell,
+)
 from engine.enrollment import Facts, Notice, Start
 from engine.localtime import shift, zone
 from engine.matching import Evaluate, first_match, key_of, past
@@ -55,6 +66,62 @@ def next_ordinal(mine: Iterable[Enrolled], customer: Profile) -> int:
     return max((each.ordinal for each in mine), default=customer.ordinals_after) + 1
 
 
+def may_enter_by_hand(journey: Journey, mine: Iterable[Enrolled]) -> bool:
+    """Whether a person may enroll a customer who has `mine`, those with its journey and key."""
+    if journey.reenter == "always":
+        return True
+    been = [each for each in mine if not each.is_void]
+    return not been or (
+        journey.reenter != "never" and all(each.ending is not None for each in been)
+    )
+
+
+def has_newer(
+    journey: Journey, key: str | None, start_at: datetime, enrollments: Iterable[Enrolled]
+) -> bool:
+    """Whether one that starts then comes too late: its journey wants only the newest of all keys.
+
+    A newer one counts whether or not it is open still.
+    """
+    return journey.newest_only and any(
+        each.journey.journey == journey.journey
+        and each.key != key
+        and each.start_at > start_at
+        and not each.is_void
+        and each.has_workflow  # one message of a broadcast is in nobody's way
+        for each in enrollments
+    )
+
+
+def outdated(
+    begun: Enrolled, enrollments: Iterable[Enrolled], event_id: str, by: str
+) -> list[Effect]:
+    """What ends because this one, of another key, has begun: the older ones, at its start.
+
+    Also one that is known to have ended by an event after that.
+    """
+    effects: list[Effect] = []
+    journey, at = begun.journey, begun.start_at
+    for each in enrollments if journey.newest_only else ():
+        if (each.journey.journey, each.key == begun.key) != (journey.journey, False):
+            continue
+        if not each.has_workflow:
+            continue
+        if each.ending is None and each.start_at <= at:
+            notice = Notice(event_id=event_id, name=by, at=at, ending=Ending.EXITED)
+            effects.append(Tell(enrollment=each.id, notice=notice))
+        elif ended_by_event_after(each, at):
+            effects.append(Amend(each.id, Ending.EXITED, at, by))
+    return effects
+
+
+def ended_by_event_after(enrolled: Enrolled, at: datetime) -> bool:
+    """Whether it had begun by then, and an event that it looks at ended it only later."""
+    ended_at, journey = enrolled.ended_at, enrolled.journey
+    by_event = enrolled.ended_by in journey.event_names  # else by a person, or by time
+    return ended_at is not None and enrolled.start_at < at < ended_at and by_event
+
+
 def route_start(
     journey: Journey,
     track: Track,
@@ -78,7 +145,10 @@ def route_start(
     key = key_of(journey, event.properties)
     if (why := _refused(journey, key, track, received_at, customer)) is not None:
         return [Refuse(journey.journey, why)]
-    mine = [e for e in enrollments if e.journey.journey == journey.journey and e.key == key]
+    known = list(enrollments)
+    if has_newer(journey, key, track.at, known):
+        return [Refuse(journey.journey, NotEnrolled.NOT_NEWEST)]
+    mine = [e for e in known if e.journey.journey == journey.journey and e.key == key]
     begun = enroll(
         journey,
         key,
@@ -112,6 +182,8 @@ def _beside(
     """The new enrollment, given those there are with its journey and key."""
     journey = begun.journey
     refused: list[Effect] = [Refuse(journey.journey, NotEnrolled.ALREADY_ENROLLED)]
+    if journey.reenter == "always":
+        return refused if any(track.message_id == e.start_event_id for e in mine) else [begun]
     mine = [e for e in mine if not e.is_void]
     still_open = [e for e in mine if e.ending is None and e.id not in ended]
     # One that comes late, from the time of an enrollment since ended, was part of that.

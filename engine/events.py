@@ -17,6 +17,8 @@ class BuiltInEvent(StrEnum):
     CONSENT_REQUESTED = "consent.requested"  # to be confirmed: a topic with double opt-in
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    SEGMENT_ENTERED = "segment.entered"  # `segment` says which, here and below
+    SEGMENT_LEFT = "segment.left"
     OFFER_REDEEMED = "offer.redeemed"
     MESSAGE_DELIVERED = "message.delivered"
     MESSAGE_BOUNCED = "message.bounced"

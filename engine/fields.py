@@ -6,11 +6,13 @@ pinned and read again is equal. Knows no key of a journey: those are `definition
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer
 
+from engine.events import BuiltInEvent
 from engine.expressions import (
     Days,
     Duration,
@@ -55,19 +57,60 @@ def _read_share(value: object) -> object:
     return value
 
 
+# What stands in place of `event`: the segment that is entered or left.
+TRANSITIONS: Mapping[str, BuiltInEvent] = {
+    "enters": BuiltInEvent.SEGMENT_ENTERED,
+    "leaves": BuiltInEvent.SEGMENT_LEFT,
+}
+
+
 def read_events(value: object) -> object:
     """Every key that takes events takes a name, a mapping, or a list of these."""
     if isinstance(value, str | dict):
         value = [value]
     if isinstance(value, list):
-        return [{"event": item} if isinstance(item, str) else item for item in value]
+        return [_read_event(item) for item in value]
     return value
+
+
+def _read_event(item: object) -> object:
+    """`{enters: lapsed}` is the event `segment.entered`, where that is the segment."""
+    if isinstance(item, str):
+        return {"event": item}
+    given = [key for key in TRANSITIONS if isinstance(item, dict) and key in item]
+    if not isinstance(item, dict) or not given:
+        return item
+    if len(given) > 1 or "event" in item:
+        others = [key for key in (*given, "event") if key in item]
+        raise ValueError(
+            f"{' and '.join(f'`{key}`' for key in others)} name one event each: "
+            "write a list of events"
+        )
+    key, rest = given[0], dict(item)
+    segment = rest.pop(key)
+    if not isinstance(segment, str) or not _NAME.fullmatch(segment):
+        raise ValueError(
+            f"`{key}: {segment}` is not a segment: write its name, such as `{key}: lapsed`"
+        )
+    is_it = f"event.segment == '{segment}'"
+    where = rest.get("where", is_it)
+    if isinstance(where, str) and "where" in rest:
+        where = f"{is_it} and ({where})"
+    return {**rest, "event": TRANSITIONS[key].value, "where": where}
 
 
 def read_variants(value: object) -> object:
     if isinstance(value, dict):
         return {k: {"send": v} if isinstance(v, str) else v for k, v in value.items()}
     return value
+
+
+def _read_leaves(value: object) -> object:
+    """What a customer is taken off: everything, or some topics."""
+    names = value if isinstance(value, list | tuple) else ()
+    if value is True or (names and all(isinstance(name, str) for name in names)):
+        return value
+    raise ValueError("write `true`, for everything, or a list of topics such as `[news]`")
 
 
 def _as_json(value: object) -> object:
@@ -107,4 +150,5 @@ TimeText = Annotated[TimeExpression, _text(parse_time_expression), _AS_TEXT]
 WindowText = Annotated[Window, _text(parse_window), _AS_TEXT]
 DaysText = Annotated[Days, _text(parse_days), _AS_TEXT]
 PeriodText = Annotated[Period, _text(parse_period), _AS_TEXT]
+Leaves = Annotated[Literal[True] | tuple[str, ...], BeforeValidator(_read_leaves)]
 Json = Annotated[JsonValue, BeforeValidator(_as_json)]

@@ -13,9 +13,9 @@ from typing import Any
 from engine import caps
 from engine.caps import PastMessage, Upcoming
 from engine.consent import ConsentState, Word
-from engine.definition import Journey, Step
+from engine.definition import Journey, Offer, Step, Variant
 from engine.enrollment import Delivery, NotBefore, Settled
-from engine.expressions import Duration, Term
+from engine.expressions import Duration
 from engine.localtime import shift, zone
 from engine.matching import Evaluate, History, PastEvent, concerns, matches
 from engine.places import Whereabouts
@@ -25,8 +25,11 @@ from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
 
-# What a step goes by that reaches no person: it sets traits, or calls the app.
-TRAITS, WEBHOOK = "traits", "webhook"
+# What a step goes by that reaches no person: it sets traits, withdraws consent, calls the app.
+TRAITS, CONSENT, WEBHOOK = "traits", "consent", "webhook"
+
+# What nobody carries anywhere: it is taken in by ourselves, as the app's own call would be.
+OWN = frozenset({TRAITS, CONSENT})
 
 # The trait in which customers say how they want to be reached: one channel, or some in order.
 _PREFERENCE = "preferred_channel"
@@ -121,14 +124,24 @@ def refusal(
 
 
 def choose_message(occasion: Occasion, customer_id: str) -> str:
-    """The message folder of the step: its own, or the variant drawn for this enrollment."""
-    step = occasion.step
+    """The message folder of the step: its own, or that of the variant drawn for the customer."""
+    variant = _drawn(occasion.journey, occasion.step, customer_id)
+    if variant is not None:
+        return variant.send
+    assert occasion.step.send is not None
+    return occasion.step.send
+
+
+def offer_for(journey: Journey, step: Step, customer_id: str) -> Offer | None:
+    """What the message that `choose_message` gives offers this customer."""
+    return step.offer_of(_drawn(journey, step, customer_id))
+
+
+def _drawn(journey: Journey, step: Step, customer_id: str) -> Variant | None:
     if step.variants is None:
-        assert step.send is not None
-        return step.send
+        return None
     weights = {name: variant.weight for name, variant in step.variants.items()}
-    drawn = draw(weights, occasion.journey.journey, step.id, customer_id)
-    return step.variants[drawn].send
+    return step.variants[draw(weights, journey.journey, step.id, customer_id)]
 
 
 def _still_active(occasion: Occasion, customer: Customer) -> NotBefore | None:
@@ -165,8 +178,9 @@ def _history(occasion: Occasion, customer: Customer) -> History:
     assert tz is not None  # the machine computes in zones that exist
 
     def count(name: str, within: Duration | None) -> int:
-        since = None if within is None else shift(at, _back(within), tz)
-        return sum(1 for e in customer.events if e.name == name and (since is None or e.at > since))
+        """As segments count (`engine.spans`): from when it happened until so long after it."""
+        done = (event.at for event in customer.events if event.name == name)
+        return sum(within is None or at < shift(each, within.terms, tz) for each in done)
 
     mine = [m for m in customer.messages if m.enrollment == occasion.enrollment]
     return History(
@@ -175,10 +189,6 @@ def _history(occasion: Occasion, customer: Customer) -> History:
         clicked=lambda step: any(m.step == step and m.clicked for m in mine),
         inside=lambda segment: segment in customer.segments,
     )
-
-
-def _back(duration: Duration) -> tuple[Term, ...]:
-    return tuple(Term(-term.count, term.unit) for term in duration.terms)
 
 
 def _held_out(occasion: Occasion, customer: Customer, policy: Policy) -> Settled | None:
@@ -228,10 +238,11 @@ def _channels(occasion: Occasion, customer: Customer, message: str) -> tuple[str
 
 
 def _without_channel(occasion: Occasion, customer: Customer, policy: Policy) -> Go:
-    """`call` and `set` reach no person, so nobody is asked for consent or left in peace."""
+    """These reach no person, so nobody is asked for consent or left in peace."""
     step = occasion.step
     if step.call is None:
-        return Go(message=step.id, channel=TRAITS, address=customer.id, topic=None)
+        channel = TRAITS if step.set is not None else CONSENT
+        return Go(message=step.id, channel=channel, address=customer.id, topic=None)
     hook = policy.webhooks.get(step.call)
     address = hook.url if hook is not None else step.call
     return Go(message=step.call, channel=WEBHOOK, address=address, topic=None)

@@ -29,7 +29,7 @@ def _digest(text: str) -> str:
     return base64.b32encode(hashlib.sha256(text.encode()).digest()[:10]).decode().lower()
 
 
-_ANONYMOUS = "anonymous:"
+ANONYMOUS = "anonymous:"
 
 
 def anonymous_customer(anonymous_id: str) -> str:
@@ -37,12 +37,12 @@ def anonymous_customer(anonymous_id: str) -> str:
 
     No app's own customer can have such an id: it is refused.
     """
-    return f"{_ANONYMOUS}{anonymous_id}"
+    return f"{ANONYMOUS}{anonymous_id}"
 
 
 def is_anonymous(customer_id: str) -> bool:
     """Whether nobody knows who this customer is."""
-    return customer_id.startswith(_ANONYMOUS)
+    return customer_id.startswith(ANONYMOUS)
 
 
 _ERASED = "erased:"
@@ -58,7 +58,7 @@ def erased_customer(token: str) -> str:
 
 def is_ours(customer_id: str) -> bool:
     """Whether only Parcours itself gives ids like this one."""
-    return customer_id.startswith((_ANONYMOUS, _ERASED))
+    return customer_id.startswith((ANONYMOUS, _ERASED))
 
 
 def is_erased(customer_id: str) -> bool:

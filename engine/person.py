@@ -7,10 +7,13 @@ whom is `engine.player`'s to say.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import assert_never
 
 from engine.calls import Identify, SegmentCall, Track
 from engine.caps import PastMessage
+from engine.computed import Computations, Counted, MadeOf, computations
+from engine.consent import withdrawal
 from engine.definition import Journey
 from engine.effects import (
     Amend,
@@ -24,8 +27,8 @@ from engine.effects import (
     Tell,
 )
 from engine.enrollment import Answer, Delivery, NotBefore, Notice, Settled, Settlement
-from engine.entering import route_start
-from engine.gate import Customer, Go, Occasion, decide
+from engine.entering import outdated, route_start
+from engine.gate import CONSENT, Customer, Go, Occasion, decide
 from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
@@ -41,9 +44,16 @@ from engine.world import World
 Word = Callable[[Occasion, Customer, Go], None]
 
 
+def _unread(condition: str) -> MadeOf:
+    raise TypeError("a stage whose policy has segments has to be told what they are made of")
+
+
 @dataclass(frozen=True)
 class Stage:
-    """What is the same for all customers: journeys, policy, channels, conditions, the atlas."""
+    """What is the same for all customers: journeys, policy, channels, conditions, the atlas.
+
+    `counted` reads conditions, and is needed where the policy has segments.
+    """
 
     journeys: Mapping[str, Journey]
     policy: Policy
@@ -51,6 +61,12 @@ class Stage:
     evaluate: Evaluate
     word: Word | None = None
     atlas: Atlas | None = None
+    counted: Counted = _unread
+
+    @cached_property
+    def computed(self) -> Computations:
+        """What the policy has computed."""
+        return computations(self.policy, self.counted)
 
 
 @dataclass(eq=False)
@@ -69,24 +85,37 @@ class Person:
         """The enrollments as routing sees them."""
         return [each.enrolled for each in self.running]
 
-    def run_due(self, now: datetime) -> None:
-        """Take up what is due, each when the one before is done."""
+    def run_due(self, now: datetime) -> bool:
+        """Take up what is due, each when the one before is done; whether anything was."""
+        due = False
         for each in self.running:
             if each.wake_at is None or each.wake_at > now:
                 continue
+            due = True
             while (delivery := each.machine.take(now)) is not None:
                 self._note(each)
                 outcome = self._deliver(each, delivery)
                 each.machine.apply(
                     Answer(step=delivery.step, occurrence=delivery.occurrence, outcome=outcome)
                 )
+                self._unsubscribe(each, delivery, outcome)
             self._look_at(each)
+        return due
 
     def change(self, call: SegmentCall) -> None:
         """Traits, zone: what open enrollments may count from."""
         before = self.world.profile()
         self.world.hear(call)
         self.moved(before, call)
+
+    def remember(self, track: Track) -> None:
+        """Take in an event, which may move what open enrollments count from."""
+        if track.event not in self.stage.computed.events:
+            self.world.remember(track)
+            return
+        before = self.world.profile()
+        self.world.remember(track)
+        self.moved(before, track)
 
     def moved(self, before: Profile, cause: SegmentCall) -> None:
         """Tell open enrollments what is not as it was before."""
@@ -104,18 +133,19 @@ class Person:
             return
         known = [each for each in self.enrolled() if among is None or each.id in among]
         profile, evaluate = self.world.profile(), self.stage.evaluate
-        self.carry_out(route_track(track, received_at, profile, known, published, evaluate))
+        effects = route_track(track, received_at, profile, known, published, evaluate)
+        self.carry_out(effects, track.event)
 
-    def carry_out(self, effects: Iterable[Effect]) -> None:
-        """Do what routing decided, in its order."""
+    def carry_out(self, effects: Iterable[Effect], by: str = "") -> None:
+        """Do what routing decided about the event `by`, in its order."""
         for effect in effects:
             match effect:
                 case Enroll():
-                    self.begin(effect)
+                    self.begin(effect, by)
                 case Tell(enrollment=enrollment, notice=notice):
                     self._tell(self._find(enrollment), notice)
                 case Supersede():
-                    self._supersede(effect)
+                    self._supersede(effect, by)
                 case Amend():
                     self._amend(effect)
                 case Refuse() | Convert():
@@ -123,8 +153,8 @@ class Person:
                 case _:
                     assert_never(effect)
 
-    def begin(self, effect: Enroll) -> None:
-        """Begin an enrollment, and tell it what happened since its start."""
+    def begin(self, effect: Enroll, by: str) -> None:
+        """Begin an enrollment by that event, or by hand, and tell it what happened since."""
         journey, world = effect.journey, self.world
         evaluate = self.stage.evaluate
         last = last_activity(journey, effect.key, world.activity, world.traits, evaluate)
@@ -137,11 +167,15 @@ class Person:
             start_event_id=effect.start.event_id,
             ordinal=effect.ordinal,
         )
-        self.lines.append(_life(self.world.customer_id, enrolled, effect.start.entered_at, None))
         machine = Machine(journey, effect.start, facts)
-        self.running.append(Running(enrolled, machine, effect.properties))
-        self._look_at(self.running[-1])
+        begun = Running(enrolled, machine, effect.properties)
+        self.running.append(begun)
+        # What its start ends is told first, as everywhere at one instant.
+        self.carry_out(outdated(enrolled, self.enrolled(), enrolled.start_event_id, by), by)
+        self.lines.append(_life(self.world.customer_id, enrolled, effect.start.entered_at, None))
+        self._look_at(begun)
         self._catch_up(enrolled)
+        self._hear_starts_again(enrolled)
 
     def _find(self, enrollment: str) -> Running:
         return next(each for each in self.running if each.enrolled.id == enrollment)
@@ -163,7 +197,7 @@ class Person:
             each.enrolled = replace(each.enrolled, ended_at=notice.at)
             self._start_again(each.enrolled)
 
-    def _supersede(self, effect: Supersede) -> None:
+    def _supersede(self, effect: Supersede, by: str) -> None:
         """The earlier start takes the place of the later, if nothing came of that one yet."""
         later, start = self._find(effect.tell.enrollment), effect.enroll.start.at
         journey, evaluate = later.enrolled.journey, self.stage.evaluate
@@ -176,7 +210,7 @@ class Person:
         )
         if later.machine.state.settled or (left and journey.reenter == "after_exit"):
             return
-        self.carry_out([effect.tell, effect.enroll])
+        self.carry_out([effect.tell, effect.enroll], by)
 
     def _start_again(self, ended: Enrolled) -> None:
         """A start that an exit had shut out which was heard of only now."""
@@ -185,11 +219,22 @@ class Person:
             return
         for track in self.world.tracks:
             if ended.ended_at is not None and track.at >= ended.ended_at:
-                profile, evaluate = self.world.profile(), self.stage.evaluate
-                effects = route_start(journey, track, track.at, profile, self.enrolled(), evaluate)
+                effects = self._starts(journey, track)
                 if any(isinstance(each, Enroll) and each.key == ended.key for each in effects):
-                    self.carry_out(effects)
+                    self.carry_out(effects, track.event)
                     return
+
+    def _hear_starts_again(self, begun: Enrolled) -> None:
+        """Later starts that were not the newest, or nothing new, before this one was known."""
+        journey = self.stage.journeys.get(begun.journey.journey)
+        if journey is None or not journey.newest_only:
+            return
+        for track in [each for each in self.world.tracks if each.at > begun.start_at]:
+            self.carry_out(self._starts(journey, track), track.event)
+
+    def _starts(self, journey: Journey, track: Track) -> list[Effect]:
+        profile, evaluate = self.world.profile(), self.stage.evaluate
+        return route_start(journey, track, track.at, profile, self.enrolled(), evaluate)
 
     def _amend(self, effect: Amend) -> None:
         """It had ended before, and otherwise: its line says so."""
@@ -277,6 +322,18 @@ class Person:
                 ),
             )
         return Settled(decision=Decision.SENT, channel=verdict.channel, message=verdict.message)
+
+    def _unsubscribe(self, each: Running, delivery: Delivery, outcome: Settled | NotBefore) -> None:
+        """What a step takes the customer off, once it is settled; journeys hear of it."""
+        if not isinstance(outcome, Settled) or outcome.channel != CONSENT:
+            return
+        step = each.enrolled.journey.step(delivery.step)
+        key = message_key(each.enrolled.id, delivery.step, delivery.occurrence)
+        who, journeys = self.world.customer_id, self.stage.journeys.values()
+        for call in withdrawal(who, delivery.at, key, step.leaves):
+            said = self.world.agree(call)
+            self.world.remember(said)
+            self.hear(said, said.at, journeys)
 
 
 def _step_line(customer: str, enrolled: Enrolled, settlement: Settlement) -> StepLine:

@@ -6,9 +6,9 @@ customer while the play goes on, so who somebody is must be asked at every call.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 from engine.calls import (
@@ -19,19 +19,20 @@ from engine.calls import (
     Group,
     Identify,
     SegmentCall,
+    TimePassed,
     Track,
 )
 from engine.consent import understood
-from engine.effects import Enrolled
-from engine.entering import enroll, next_ordinal
+from engine.effects import BY_HAND, Enrolled
+from engine.entering import enroll, has_newer, may_enter_by_hand, next_ordinal
 from engine.events import BuiltInEvent
+from engine.fields import TRANSITIONS
 from engine.keys import is_anonymous
 from engine.lines import Line
 from engine.matching import key_of
 from engine.person import Person, Stage
 from engine.routing import close_twins, route_identify
-from engine.running import Running
-from engine.world import Traits, World
+from engine.world import Moment, Traits, World
 
 
 class Player:
@@ -42,28 +43,38 @@ class Player:
         self.lines: list[Line] = []
         self._people: dict[str, Person] = {}
         self._companies: dict[str, Traits] = {}
+        self._now = Moment(datetime.max.replace(tzinfo=UTC))  # until the first call
 
     def play(self, calls: Sequence[Call], until: datetime) -> list[Line]:
         """At one instant all calls come before all steps."""
         waiting = deque(call for call in calls if call.at <= until)
         now = waiting[0].at if waiting else until
         while True:
-            wakes = (each.wake_at for each in self._running() if each.wake_at is not None)
-            wake_at = min(wakes, default=None)
+            wake_at = min(self._wakes(), default=None)
             # What was due before it was known is due now.
             wake_at = max(wake_at, now) if wake_at is not None else None
             if waiting and (wake_at is None or waiting[0].at <= wake_at):
-                now = waiting[0].at
+                now = self._now.at = waiting[0].at
                 self._call(waiting.popleft())
             elif wake_at is not None and wake_at <= until:
-                now = wake_at
-                for person in self._everybody():
-                    person.run_due(now)
+                now = self._now.at = wake_at
+                self._wake(now)
             else:
                 return self._as_they_are_called_now()
 
-    def _running(self) -> list[Running]:
-        return [each for person in self._everybody() for each in person.running]
+    def _wakes(self) -> Iterator[datetime]:
+        for person in self._everybody():
+            times = (person.world.look_at, *(each.wake_at for each in person.running))
+            yield from (at for at in times if at is not None)
+
+    def _wake(self, now: datetime) -> None:
+        """What time alone brings: first who is in which segment, then what is due."""
+        for person in self._everybody():
+            if person.world.look_at is not None and person.world.look_at <= now:
+                self._turn(person)
+        for person in self._everybody():
+            if person.run_due(now):
+                self._turn(person)  # a step may have set a trait
 
     def _as_they_are_called_now(self) -> list[Line]:
         """Each line under the customer it belongs to now that everybody is known."""
@@ -80,12 +91,16 @@ class Player:
                     said = person.world.agree(each)
                     self._greet(person, each)
                     self._happen(person, said)
+                self._turn(person, call)
             case EnrollByHand():
                 self._enroll_by_hand(person, call)
+            case TimePassed():
+                pass  # here time passes without being told
             case _:
                 for other in call.formerly:
                     self._join(person, self._person(other), call)
                 self._segment_call(person, call)
+                self._turn(person, call)
 
     def _segment_call(self, person: Person, call: SegmentCall) -> None:
         person.change(call)
@@ -102,8 +117,11 @@ class Player:
 
     def _person(self, name: str) -> Person:
         if name not in self._people:
-            world = World(name, self.stage.policy, self.stage.evaluate, self.stage.atlas)
-            self._people[name] = Person(self.stage, world, self.lines)
+            stage = self.stage
+            world = World(
+                name, stage.policy, stage.evaluate, stage.computed, self._now, stage.atlas
+            )
+            self._people[name] = Person(stage, world, self.lines)
         return self._people[name]
 
     def _greet(self, person: Person, call: SegmentCall | ChangeConsent) -> None:
@@ -113,10 +131,15 @@ class Player:
             self._happen(person, created)
 
     def _happen(self, person: Person, track: Track) -> None:
-        person.world.remember(track)
+        person.remember(track)
         person.hear(track, track.at, self.stage.journeys.values())
         for colleague in self._colleagues(person):
             colleague.hear(replace(track, by_colleague=True), track.at)
+
+    def _turn(self, person: Person, cause: Call | None = None) -> None:
+        """Which segments they left and entered; what history brings about is history."""
+        for track in person.world.turn(historical=cause is not None and cause.historical):
+            self._happen(person, track)
 
     def _colleagues(self, person: Person) -> list[Person]:
         company = person.world.company_id
@@ -156,7 +179,7 @@ class Player:
             return
         was_anonymous = is_anonymous(other.world.customer_id)
         mine, theirs = person.enrolled(), other.enrolled()
-        my_tracks, their_tracks = list(person.world.tracks), list(other.world.tracks)
+        my_tracks, their_tracks = _done(person), _done(other)
         before, before_theirs = person.world.profile(), other.world.profile()
         person.world.absorb(other.world)
         person.running += other.running
@@ -179,9 +202,11 @@ class Player:
         mine = [
             e for e in person.enrolled() if e.journey.journey == journey.journey and e.key == key
         ]
-        if (mine and (journey.reenter == "never" or any(e.ending is None for e in mine))) or (
-            journey.key is not None and key is None
-        ):
+        if any(each.start_event_id == call.message_id for each in person.enrolled()):
+            return
+        if not may_enter_by_hand(journey, mine) or (journey.key is not None and key is None):
+            return
+        if has_newer(journey, key, call.start_at, person.enrolled()):
             return
         profile = person.world.profile()
         effect = enroll(
@@ -194,7 +219,13 @@ class Player:
             call.at,
             profile,
         )
-        person.begin(effect)
+        person.begin(effect, BY_HAND)
+
+
+def _done(person: Person) -> list[Track]:
+    """What they did; which segments the two are in by it is found anew when they are one."""
+    turns = tuple(TRANSITIONS.values())
+    return [track for track in person.world.tracks if track.event not in turns]
 
 
 def _ids(enrolled: Iterable[Enrolled]) -> frozenset[str]:

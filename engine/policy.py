@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from engine.computable import SegmentDefinitions, TraitDefinitions
 from engine.expressions import parse_window
 from engine.fields import DaysText, PeriodText, Share, WindowText
 from engine.postal import PostalAddress
@@ -223,6 +224,8 @@ class Policy(_Frozen):
         default=PolicyTracking(), examples=["{clicks: true, opens: false}"]
     )
     webhooks: dict[str, Webhook] = {}
+    traits: TraitDefinitions = {}
+    segments: SegmentDefinitions = {}
     sms: SmsPolicy = SmsPolicy()
     post: PostPolicy | None = None
 

@@ -14,7 +14,7 @@ from engine.calls import SegmentCall, Track
 from engine.definition import EndMatch, GoalMatch, Journey
 from engine.effects import Amend, Convert, Effect, Enrolled, Profile, Tell
 from engine.enrollment import Notice
-from engine.entering import live_traits, route_start
+from engine.entering import ended_by_event_after, has_newer, live_traits, route_start
 from engine.localtime import shift, zone
 from engine.matching import Evaluate, PastEvent, concerns, first_match, matches, past
 from engine.reasons import Ending
@@ -83,7 +83,11 @@ def route_identify(
 
 
 def close_twins(cause: SegmentCall, by: str, enrollments: Iterable[Enrolled]) -> list[Tell]:
-    """Two customers are one: of enrollments that one customer could not have, the older stays."""
+    """Two customers are one: of enrollments that one customer could not have, the older stays.
+
+    Under `reenter: always` one customer could have them all. Of those with other keys the
+    newest stays, where a journey says `newest_only`.
+    """
     kept: list[Enrolled] = []
     effects: list[Tell] = []
     for enrolled in sorted(enrollments, key=lambda e: (e.start_at, e.id)):
@@ -95,12 +99,21 @@ def close_twins(cause: SegmentCall, by: str, enrollments: Iterable[Enrolled]) ->
             if (e.journey.journey, e.key) == (enrolled.journey.journey, enrolled.key)
         ]
         if enrolled.ending is None and any(_excludes(each, enrolled) for each in older):
-            at = max(cause.at, enrolled.start_at)
-            notice = Notice(event_id=cause.message_id, name=by, at=at, ending=Ending.EXITED)
-            effects.append(Tell(enrollment=enrolled.id, notice=notice))
+            effects.append(_closed(enrolled, cause, by))
         else:
             kept.append(enrolled)
+    effects += (
+        _closed(each, cause, by)
+        for each in kept
+        if each.ending is None and has_newer(each.journey, each.key, each.start_at, kept)
+    )
     return effects
+
+
+def _closed(twin: Enrolled, cause: SegmentCall, by: str) -> Tell:
+    at = max(cause.at, twin.start_at)
+    notice = Notice(event_id=cause.message_id, name=by, at=at, ending=Ending.EXITED)
+    return Tell(enrollment=twin.id, notice=notice)
 
 
 def zone_of(traits: Mapping[str, Any], context_zone: str | None, default: str) -> tuple[str, bool]:
@@ -119,6 +132,8 @@ def zone_of(traits: Mapping[str, Any], context_zone: str | None, default: str) -
 
 def _excludes(older: Enrolled, younger: Enrolled) -> bool:
     """Whether a customer who had the older one could not have entered the younger."""
+    if younger.journey.reenter == "always":
+        return False
     if younger.journey.reenter == "never" or older.ending is None:
         return True
     return older.ended_at is not None and younger.start_at < older.ended_at
@@ -157,14 +172,16 @@ def _asked(ends: Sequence[_End], track: Track) -> Sequence[_End]:
 
 def _was_decided_late(enrolled: Enrolled, track: Track, ending: Ending) -> bool:
     """Whether this event had ended the enrollment before the one that is known to have."""
-    ended_at = enrolled.ended_at
-    if ended_at is None or not enrolled.start_at < track.at <= ended_at:
-        return False
-    if enrolled.ended_by not in enrolled.journey.event_names:
-        return False  # by a person, or by time
-    if track.at == ended_at:  # the goal wins over an exit
-        return ending is Ending.CONVERTED and enrolled.ending is not Ending.CONVERTED
-    return True
+    if ended_by_event_after(enrolled, track.at):
+        return True
+    # At one instant the goal wins over an exit.
+    return (
+        track.at == enrolled.ended_at
+        and enrolled.start_at < track.at
+        and enrolled.ended_by in enrolled.journey.event_names
+        and ending is Ending.CONVERTED
+        and enrolled.ending is not Ending.CONVERTED
+    )
 
 
 def _late_goal(

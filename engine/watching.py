@@ -16,11 +16,15 @@ class Watched:
     """`events` start, end or fire something. `of_company` end also a colleague's enrollment.
 
     `company_versions` are the versions (journey, version) to which a company matters.
+    `anchors` are the traits from which times count; `moving` the events from which one of
+    those is computed.
     """
 
     events: frozenset[str] = frozenset()
     of_company: frozenset[str] = frozenset()
     company_versions: frozenset[tuple[str, str]] = frozenset()
+    anchors: frozenset[str] = frozenset()
+    moving: frozenset[str] = frozenset()
 
 
 def watched(versions: Iterable[Journey]) -> Watched:
@@ -32,6 +36,7 @@ def watched(versions: Iterable[Journey]) -> Watched:
         company_versions=frozenset(
             (each.journey, each.version) for each in known if _minds_company(each)
         ),
+        anchors=frozenset(path.partition(".")[0] for each in known for path in each.live_traits),
     )
 
 

@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from engine.calls import ChangeConsent, Group, Identify, SegmentCall, Track
 from engine.caps import PastMessage
 from engine.company import known_traits
+from engine.computed import Computations, State
 from engine.consent import ConsentState, Spoken, event_of, spoken, state_of
 from engine.definition import Journey
 from engine.effects import Profile
 from engine.events import BuiltInEvent, is_reserved
 from engine.gate import Customer
-from engine.matching import Evaluate, PastEvent, last_activity
+from engine.keys import is_anonymous
+from engine.localtime import zone
+from engine.matching import Evaluate, PastEvent, last_activity, past
 from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
 from engine.reached import written_e164
@@ -48,13 +52,29 @@ class Traits:
 
 
 @dataclass
+class Moment:
+    """What time it is, for everybody who is played together."""
+
+    at: datetime
+
+
+@dataclass
 class World:
-    """A customer as all calls so far left them."""
+    """A customer as all calls so far left them.
+
+    `state` is what their events come to, `segments` those that they are known to be in, and
+    `look_at` is when time alone may change these.
+    """
 
     customer_id: str
     policy: Policy
     evaluate: Evaluate
+    computed: Computations
+    now: Moment
     atlas: Atlas | None = None
+    state: State = field(default_factory=dict)
+    segments: frozenset[str] = frozenset()
+    look_at: datetime | None = None
     own: Traits = field(default_factory=Traits)
     company_id: str | None = None
     company_at: datetime | None = None
@@ -71,9 +91,17 @@ class World:
 
     @property
     def traits(self) -> dict[str, Any]:
-        """What the customer's traits are to everybody who reads them."""
-        company = self.company.values if self.company is not None else None
-        return known_traits(self.own.values, self.company_id, company)
+        """What the customer's traits are, now, to everybody who reads them."""
+        own, company = self.own.values, self.company.values if self.company is not None else None
+        if self.computed.traits:
+            own = self.computed.known(own, self.state, self.now.at, self._zone)
+        return known_traits(own, self.company_id, company)
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        found = zone(zone_of(self.own.values, self.context_zone, self.policy.timezone)[0])
+        assert found is not None  # it is one that exists, as last resort the policy's
+        return found
 
     def hear(self, call: SegmentCall) -> None:
         """Take in what any call may say beside what it is about, and an identify's traits."""
@@ -92,7 +120,8 @@ class World:
 
     def remember(self, track: Track) -> None:
         """Take in an event; what Parcours itself reports is no activity of the customer."""
-        event = PastEvent(name=track.event, at=track.at, properties=track.properties)
+        event = past(track)
+        self.state = self.computed.fold(self.state, event, self.evaluate)
         self.tracks.append(track)
         self.events.append(event)
         if not is_reserved(track.event):
@@ -118,6 +147,36 @@ class World:
         self.properties |= other.properties
         self.messages += other.messages
         self.is_seen = self.is_seen or other.is_seen
+        self.segments |= other.segments
+        self.state = {}
+        for event in self.events:
+            self.state = self.computed.fold(self.state, event, self.evaluate)
+
+    def turn(self, *, historical: bool = False) -> list[Track]:
+        """The events that say which segments the customer has left and entered, as of now.
+
+        Somebody who has not said who they are is in none.
+        """
+        if is_anonymous(self.customer_id) or not self.computed.segments:
+            return []
+        facts = self.state, self.own.values, self.now.at, self._zone, self.evaluate
+        before, self.segments = self.segments, self.computed.inside(*facts)
+        self.look_at = self.computed.next_change(*facts)
+        left, entered = sorted(before - self.segments), sorted(self.segments - before)
+        turned = [(BuiltInEvent.SEGMENT_LEFT, name) for name in left]
+        turned += [(BuiltInEvent.SEGMENT_ENTERED, name) for name in entered]
+        return [
+            Track(
+                customer_id=self.customer_id,
+                at=self.now.at,
+                message_id=f"{event}:{name}:{self.customer_id}:{self.now.at.isoformat()}",
+                event=event,
+                properties={"segment": name},
+                kind="system",
+                historical=historical,
+            )
+            for event, name in turned
+        ]
 
     def created(self, first: SegmentCall | ChangeConsent) -> Track | None:
         """The event `customer.created`, if this call is the first of any kind."""
@@ -165,6 +224,7 @@ class World:
             said=self._said,
             suppressed=lambda channel, address: False,
             read_phone=written_e164 if self.atlas is None else self.atlas.e164,
+            segments=self.segments,
             where=Whereabouts(traits, self.context_zone, self.policy.timezone, self.atlas),
         )
 

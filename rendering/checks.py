@@ -114,13 +114,17 @@ def check_layouts(layouts: Mapping[str, str], *, has_currency: bool = True) -> l
     return mistakes
 
 
-def advise_message(source: MessageSource) -> list[Mistake]:
-    """What is allowed in a message without mistakes and probably not meant."""
+def advise_message(source: MessageSource, always: Iterable[str] = ()) -> list[Mistake]:
+    """What is allowed in a message without mistakes and probably not meant.
+
+    `always` are traits that everybody has.
+    """
+    traits = tuple(always)
     sandbox = compiled(source)
     return [
         warning
         for path, text in sorted(source.files.items())
-        for warning in _bare(sandbox, source.full_name(path), text)
+        for warning in _bare(sandbox, source.full_name(path), text, traits)
     ]
 
 
@@ -132,9 +136,11 @@ def advise_layouts(layouts: Mapping[str, str]) -> list[Mistake]:
     ]
 
 
-def _bare(sandbox: Sandbox, name: str, text: str) -> Iterator[Mistake]:
+def _bare(
+    sandbox: Sandbox, name: str, text: str, always: tuple[str, ...] = ()
+) -> Iterator[Mistake]:
     reached_by = _REACHED_BY.get(split(name)[1])
-    known = () if reached_by is None else (reached_by,)
+    known = always if reached_by is None else (*always, reached_by)
     for bare in bare_traits(sandbox.tree(text, name), known):
         yield Mistake(
             name,

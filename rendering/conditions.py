@@ -17,6 +17,7 @@ from jinja2 import nodes
 from engine.company import COMPANY
 from engine.expressions import Duration, ExpressionError, parse_duration
 from engine.matching import History
+from engine.memberships import MadeOf
 from rendering.errors import (
     ConditionError,
     ConditionSyntaxError,
@@ -114,6 +115,7 @@ class Condition:
     step_ids: frozenset[str]  # what it asks `sent` and `clicked` about
     segments: frozenset[str]  # what it asks `inside` about
     topics: frozenset[str]  # what it asks `subscribed` about
+    paths: tuple[tuple[str, ...], ...]  # what it looks at, each with its first field
     _durations: Mapping[str, Duration]
     _expression: Expression
 
@@ -151,9 +153,12 @@ def compile_condition(text: str, kind: Kind = Kind.WHEN) -> Condition:
     return _compile(text, kind)
 
 
-def counted(text: str) -> frozenset[tuple[str, Duration | None]]:
-    """What a segment's condition counts: what the engine asks (its `Counted`)."""
-    return _compile(text, Kind.SEGMENT).counts
+def counted(text: str) -> MadeOf:
+    """What a segment's condition counts and looks at: what the engine asks (its `Counted`)."""
+    condition = _compile(text, Kind.SEGMENT)
+    traits = [path[1:] for path in condition.paths]
+    known = all(traits)
+    return MadeOf(condition.counts, frozenset(path[0] for path in traits) if known else None)
 
 
 # Ten thousand journeys' worth; a compiled condition takes about 20 KB.
@@ -183,6 +188,7 @@ def _compile(text: str, kind: Kind) -> Condition:
         asked("sent", "clicked"),
         asked("inside"),
         asked("subscribed"),
+        expression.paths,
         durations,
         expression,
     )

@@ -9,14 +9,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from engine.values import at_path
 from rendering.errors import ExpressionFailure
 from rendering.formats import MANNERED_FILTERS
 from rendering.kinds import Number, as_number, as_text
-from rendering.plain import Missing
+from rendering.plain import Items, Missing
 from rendering.products import find_products, find_web_link
 
 # A computed text longer than this is a mistake or an attack: a whole message is shorter.
 MAX_TEXT = 100_000
+
+# A field's name with those around it; longer ones would be split at every item.
+_MAX_PATH = 200
+# For `having` with a field alone: whatever its value is.
+_ANY: Any = object()
 
 
 def _default(value: Any, instead: Any = "") -> Any:
@@ -56,6 +62,19 @@ def _first(value: Any) -> Any:
 
 def _last(value: Any) -> Any:
     return value[-1] if len(value) else Missing(name="last")
+
+
+def _having(value: Any, field: Any, wanted: Any = _ANY) -> Items:
+    """Of a list of mappings, those whose field (`brand.name` too) is so, or is there at all."""
+    if not isinstance(field, str) or not 0 < len(field) <= _MAX_PATH:
+        raise ExpressionFailure("`having` takes the name of a field: `having('category')`")
+    found = Items()
+    found.path = "having"
+    for each in value if isinstance(value, list) else ():
+        said = at_path(each, field) if isinstance(each, Mapping) else None
+        if said is not None and not isinstance(said, Missing) and wanted in (_ANY, said):
+            found.append(each)
+    return found
 
 
 def _round(value: Any, digits: int = 0) -> Number:
@@ -102,6 +121,7 @@ PLAIN_FILTERS: Mapping[str, Callable[..., Any]] = {
     "first": _first,
     "last": _last,
     "sort": sorted,
+    "having": _having,
     "items": lambda value: list(value.items()) if isinstance(value, Mapping) else list(value),
     "round": _round,
     "abs": lambda value: abs(as_number(value)),
@@ -112,7 +132,7 @@ PLAIN_FILTERS: Mapping[str, Callable[..., Any]] = {
     "web_link": find_web_link,
 }
 # What may be given a field without a value, and makes something of it.
-BEARS_MISSING = frozenset({"default", "d", "products", "web_link"})
+BEARS_MISSING = frozenset({"default", "d", "having", "products", "web_link"})
 FILTERS = frozenset(PLAIN_FILTERS) | frozenset(MANNERED_FILTERS)
 
 

@@ -73,7 +73,7 @@ class MessageContext:
     policy: Mapping[str, str | None]  # postal_address, currency
     links: Mapping[str, str | None]  # unsubscribe, preferences, confirm
     now: datetime
-    offer: Mapping[str, Any] | None = None  # code, percent, amount, expires_at
+    offer: Mapping[str, Any] | None = None  # code, percent, amount, free_shipping, expires_at
     locale: str = "en"
     default_locale: str = "en"
     timezone: str = "UTC"

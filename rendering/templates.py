@@ -16,7 +16,7 @@ _CLOSED = (
     ("sender", frozenset({"name", "email", "reply_to"})),
     ("policy", frozenset({"postal_address", "currency"})),
     ("links", frozenset({"unsubscribe", "preferences", "confirm"})),
-    ("offer", frozenset({"code", "percent", "amount", "expires_at"})),
+    ("offer", frozenset({"code", "percent", "amount", "free_shipping", "expires_at"})),
 )
 WORDS = Vocabulary(
     names=frozenset(

@@ -19,7 +19,15 @@ from engine.company import known_traits
 from engine.stops import Target
 from store import stops
 from store.journeys import NEWEST, Published, publication_of
-from store.tables import Company, Consent, Customer, Enrollment, EnrollmentState, Message
+from store.tables import (
+    Company,
+    Computed,
+    Consent,
+    Customer,
+    Enrollment,
+    EnrollmentState,
+    Message,
+)
 
 # Some kilobytes of definition, which only a start needs.
 _WITHOUT_INPUT = defer(col(Enrollment.input), raiseload=True)  # type: ignore[arg-type]
@@ -49,6 +57,7 @@ _ROWS = (
         Customer,
         Message,
         col(Company.traits),
+        Computed,
         _HAS_SPOKEN,
         _OTHERS,
         stops.IN_FORCE,
@@ -56,6 +65,7 @@ _ROWS = (
     )
     .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
     .outerjoin(Company, col(Company.id) == col(Customer.company_id))
+    .outerjoin(Computed, col(Computed.customer_id) == col(Customer.id))
     .join(_NEWEST, true())  # whoever is enrolled, something was published for them
     .outerjoin(Message, col(Message.key) == bindparam("key"))
     .where(col(Enrollment.id) == bindparam("enrollment_id"))
@@ -72,7 +82,8 @@ class Rows:
     whether the customer ever said anything about being written to. Most never do, and for
     them there are no consents to read. `others`: in how many more enrollments of theirs
     something is due; mostly none, and then nobody has to be left any room. `stopped` is what
-    stop buttons hold now: nearly always nothing, which this query knows as well.
+    stop buttons hold now: nearly always nothing, which this query knows as well. `computed` is
+    what is kept of what is computed, by whatever definitions.
     """
 
     enrollment: Enrollment
@@ -83,6 +94,7 @@ class Rows:
     others: int
     stopped: tuple[Target, ...]
     published: Published
+    computed: Computed | None = None
 
 
 async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | None:
@@ -91,7 +103,7 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
     row = found.one_or_none()
     if row is None:
         return None
-    enrollment, customer, message, company, has_spoken, others, is_stopped, *head = row
+    enrollment, customer, message, company, computed, has_spoken, others, is_stopped, *head = row
     return Rows(
         enrollment=enrollment,
         customer=customer,
@@ -101,4 +113,5 @@ async def read(session: AsyncSession, enrollment_id: str, key: str) -> Rows | No
         others=others,
         stopped=await stops.targets(session) if is_stopped else (),
         published=await publication_of(session, *head),
+        computed=computed,
     )

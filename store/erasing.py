@@ -22,6 +22,7 @@ from engine.reasons import Ending
 from store import broadcasts, enrollments, nameless
 from store.nameless import UNSEEN, Who
 from store.tables import (
+    Computed,
     Consent,
     Customer,
     Enrollment,
@@ -130,6 +131,7 @@ async def clear(session: AsyncSession, who: Who, known: Traces) -> Cleared:
         offers_revoked=revoked,
     )
     await _delete(session, EventStats, who)
+    await _delete(session, Computed, who)
     await _delete(session, Enrollment, who)
     await session.execute(
         delete(Customer).where(col(Customer.id).in_(who.ids)), execution_options=UNSEEN

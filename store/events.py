@@ -135,6 +135,23 @@ async def happened(
     return list(found)
 
 
+async def of_customers(
+    session: AsyncSession, customer_ids: Collection[str], names: Collection[str]
+) -> dict[str, list[Event]]:
+    """The events of these names of each of these customers, oldest first; none is left out."""
+    found: dict[str, list[Event]] = {each: [] for each in customer_ids}
+    if not found or not names:
+        return found
+    rows = await session.scalars(
+        select(Event)
+        .where(col(Event.customer_id).in_(set(customer_ids)), col(Event.name).in_(set(names)))
+        .order_by(col(Event.occurred_at), col(Event.message_id))
+    )
+    for row in rows:
+        found[row.customer_id].append(row)
+    return found
+
+
 async def of_company(
     session: AsyncSession, company_id: str, names: Collection[str], since: datetime
 ) -> list[Event]:

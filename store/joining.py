@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from store import events
+from store import computed, events
 from store.tables import (
     AuditEntry,
     Consent,
@@ -52,6 +52,7 @@ async def join(session: AsyncSession, other: Customer, into: Customer, at: datet
                 update(table).where(owner == other.id).values(customer_id=into.id)
             )
         await _add_up_stats(session, other, into)
+        await computed.forget(session, [other.id])  # and whoever joins them computes anew
         _take_over(other, into)
     await session.flush()
     await session.execute(

@@ -15,9 +15,10 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeGuard
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -31,7 +32,7 @@ from api.errors import AlreadyEnrolledError
 from api.services import Services
 from api.temporal_names import SEARCH_ATTRIBUTES
 from authoring.folder import LoadedJourney
-from engine.calls import Call
+from engine.calls import Call, TimePassed
 from engine.clock import Clock
 from engine.clusters import clusters
 from engine.lines import Line, in_order
@@ -45,7 +46,7 @@ from settings import (
     WebhookProvider,
     load,
 )
-from store import enrollments, journeys, outbox
+from store import computed, enrollments, journeys, outbox
 from store.database import Database
 from worker.binaries import TEST_SERVER, installed
 from worker.desk import build_desk
@@ -107,14 +108,6 @@ class _Wall:
 
 
 @dataclass(frozen=True)
-class _Carrying:
-    """The dispatcher, and the time that it takes for real."""
-
-    wall: _Wall
-    dispatcher: Dispatcher
-
-
-@dataclass(frozen=True)
 class _Stage:
     environment: WorkflowEnvironment
     services: Services
@@ -122,6 +115,18 @@ class _Stage:
     @property
     def database(self) -> Database:
         return self.services.database
+
+
+@dataclass(frozen=True)
+class _Play:
+    """Customers who are played together: their clock, the dispatcher, and what has begun."""
+
+    stage: _Stage
+    customer_ids: Sequence[str]
+    clock: Clock
+    wall: _Wall  # the time that the dispatcher takes for real
+    dispatcher: Dispatcher
+    begun: list[str] = field(default_factory=list)
 
 
 @asynccontextmanager
@@ -229,23 +234,28 @@ async def _play(
     )
     wall = _Wall(clock.real_origin)
     services = replace(stage.services, clock=clock, wall=wall)
-    carrying = _Carrying(wall, Dispatcher(services, stage.environment.client))
-    begun: list[str] = []
+    dispatcher = Dispatcher(services, stage.environment.client)
+    play = _Play(stage, customer_ids, clock, wall, dispatcher)
     for call in calls:
         if call.at > until:
             break
-        await _let_pass(stage, carrying, clock, customer_ids, call.at, inclusive=False)
-        services = replace(stage.services, clock=_behind(clock, len(begun)))
+        await _let_pass(play, call.at, inclusive=False)
         try:
-            accepted = await accept(services, [call], received_at=call.at)
+            await _accept(play, call)
         except AlreadyEnrolledError:
             continue  # a person would be told so; the journey goes on as it was
-        begun += accepted.enrolled
-        await _until_told(stage, carrying, customer_ids)
-        await _check_carried(stage)
-    await _let_pass(stage, carrying, clock, customer_ids, until, inclusive=True)
+    await _let_pass(play, until, inclusive=True)
     async with stage.database.reading() as session:
-        return [line for each in customer_ids for line in await lines_of(session, each, begun)]
+        return [line for each in customer_ids for line in await lines_of(session, each, play.begun)]
+
+
+async def _accept(play: _Play, call: Call) -> None:
+    """One call, and all that follows from it at once."""
+    services = replace(play.stage.services, clock=_behind(play.clock, len(play.begun)))
+    accepted = await accept(services, [call], received_at=call.at)
+    play.begun.extend(accepted.enrolled)
+    await _until_told(play)
+    await _check_carried(play.stage)
 
 
 def _behind(clock: Clock, place: int) -> Clock:
@@ -257,39 +267,55 @@ def _behind(clock: Clock, place: int) -> Clock:
     return clock.model_copy(update={"real_origin": clock.real_origin + place * _AGAIN})
 
 
-async def _let_pass(
-    stage: _Stage,
-    carrying: _Carrying,
-    clock: Clock,
-    customer_ids: Sequence[str],
-    end: datetime,
-    *,
-    inclusive: bool,
-) -> None:
-    """Have everything decided that is due before `end`, or (inclusive) at it."""
+async def _let_pass(play: _Play, end: datetime, *, inclusive: bool) -> None:
+    """Have everything decided that is due before `end`, or (inclusive) at it.
+
+    At one instant what time changes of the customers comes before their steps.
+    """
+    environment = play.stage.environment
+
+    def is_due(at: datetime | None) -> TypeGuard[datetime]:
+        return at is not None and (at < end or (inclusive and at == end))
+
     while True:
-        now = clock.journey(await stage.environment.get_current_time())
-        workflows = await _workflows(stage, customer_ids)
-        due = await next_due(stage.environment.client, workflows, now)
-        if due is None or due > end or (due == end and not inclusive):
+        now = play.clock.journey(await environment.get_current_time())
+        due = await next_due(
+            environment.client, await _workflows(play.stage, play.customer_ids), now
+        )
+        changes, changed = await _next_change(play)
+        if is_due(changes) and (due is None or changes <= due):
+            for each in changed:
+                id_ = f"time:{each}:{changes.isoformat()}"
+                await _accept(play, TimePassed(customer_id=each, at=changes, message_id=id_))
+        elif is_due(due):
+            await environment.sleep(due - now + _PAST_DUE if due > now else _AGAIN)
+            await _until_quiet(play)
+            await _until_told(play)
+        else:
             return
-        await stage.environment.sleep(due - now + _PAST_DUE if due > now else _AGAIN)
-        await _until_quiet(stage, customer_ids)
-        await _until_told(stage, carrying, customer_ids)
 
 
-async def _until_quiet(stage: _Stage, customer_ids: Sequence[str]) -> None:
-    for enrollment_id in await _workflows(stage, customer_ids):
-        await until_quiet(stage.environment.client, enrollment_id)
+async def _next_change(play: _Play) -> tuple[datetime | None, Sequence[str]]:
+    """When time alone changes something next, and of which customers."""
+    async with play.stage.database.reading() as session:
+        rows = await computed.of_customers(session, play.customer_ids)
+    times = {each: row.changes_at for each, row in rows.items() if row.changes_at is not None}
+    first = min(times.values(), default=None)
+    return first, sorted(each for each, at in times.items() if at == first)
 
 
-async def _until_told(stage: _Stage, carrying: _Carrying, customer_ids: Sequence[str]) -> None:
+async def _until_quiet(play: _Play) -> None:
+    for enrollment_id in await _workflows(play.stage, play.customer_ids):
+        await until_quiet(play.stage.environment.client, enrollment_id)
+
+
+async def _until_told(play: _Play) -> None:
     """Until nobody has anything to tell: what one step set may have others move."""
     while True:
-        carrying.wall.at = await _wall_time(stage)
-        if not await carrying.dispatcher.drain():
+        play.wall.at = await _wall_time(play.stage)
+        if not await play.dispatcher.drain():
             return
-        await _until_quiet(stage, customer_ids)
+        await _until_quiet(play)
 
 
 async def _wall_time(stage: _Stage) -> datetime:

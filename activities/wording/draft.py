@@ -103,5 +103,6 @@ def _spoken(offer: Offer) -> Mapping[str, Any]:
         "code": offer.code,
         "percent": None if offer.percent is None else float(offer.percent),
         "amount": None if offer.amount is None else float(offer.amount),
+        "free_shipping": offer.free_shipping,
         "expires_at": offer.valid_until_at,
     }

@@ -94,8 +94,7 @@ def condition_of(audience: str | None, policy: Policy) -> Condition | None:
     except ConditionSyntaxError as error:
         raise BadRequestError(str(error), code="invalid_audience") from None
     _check_known(audience, "topic", condition.topics, policy.topics)
-    segments = getattr(policy, "segments", {})
-    _check_known(audience, "segment", condition.segments, segments)
+    _check_known(audience, "segment", condition.segments, policy.segments)
     return condition
 
 

@@ -15,13 +15,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from api.computing import computing
 from api.people import zone_now
 from engine.company import known_traits
 from engine.consent import ConsentState, Word, state_of
 from engine.expressions import Duration, Term
 from engine.localtime import shift, zone
+from engine.matching import Evaluate
 from engine.policy import Policy
 from engine.reached import ReadPhone, reached
+from rendering.computed import computations_of
 from rendering.conditions import Condition, ConditionContext
 from rendering.errors import ConditionError
 from store import broadcasts, companies, consents
@@ -36,7 +39,7 @@ _Asked = tuple[str, Duration | None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A customer who may be in an audience, with what they have through their company."""
+    """A customer who may be in an audience, as everything that reads traits sees them."""
 
     row: Customer
     traits: Mapping[str, Any]
@@ -52,21 +55,29 @@ class Judged:
 
 
 async def candidates(
-    session: AsyncSession, rows: Sequence[Customer], published: Published
+    session: AsyncSession,
+    rows: Sequence[Customer],
+    published: Published,
+    at: datetime,
+    evaluate: Evaluate,
 ) -> list[Candidate]:
-    """The rows with what else is known of them, in their order."""
+    """The rows with what else is known of them at `at` (journey time), in their order."""
+    by = computations_of(published.policy)
+    computed = await computing(session, by, evaluate, [row.id for row in rows], ())
     named = {row.company_id for row in rows if row.company_id is not None}
     known = await companies.get_many(session, named) if named else {}
     found: list[Candidate] = []
     for row in rows:
         tz = zone(zone_now(row, published))
         assert tz is not None  # `zone_now` gives one that exists
-        found.append(Candidate(row, customer_traits(row, known.get(row.company_id or "")), tz))
+        own = customer_traits(row, known.get(row.company_id or ""))
+        mine = computed.get(row.id)
+        found.append(Candidate(row, own if mine is None else mine.known(own, at, tz), tz))
     return found
 
 
 def customer_traits(row: Customer, company: Company | None) -> dict[str, Any]:
-    """The customer's traits as an audience and a step's `when` see them."""
+    """Those that were told, of the customer and of their company."""
     return known_traits(row.traits, row.company_id, company.traits if company else None)
 
 

@@ -88,7 +88,7 @@ class _Previewing:
 
     async def look(self, session: AsyncSession, rows: Sequence[Any]) -> None:
         """A page of customers."""
-        known = await candidates(session, rows, self.published)
+        known = await candidates(session, rows, self.published, self.at, self.services.evaluate)
         condition = (
             compile_condition(self.row.audience, Kind.AUDIENCE) if self.row.audience else None
         )
@@ -130,7 +130,8 @@ class _Previewing:
         for each in members:
             mine = [await enrolled(session, row) for row in theirs.get(each.row.id, ())]
             try:
-                check_may_enter(journey, Person(row=each.row, enrolled=mine), self.row.properties)
+                person = Person(row=each.row, enrolled=mine, at=self.at)
+                check_may_enter(journey, person, self.row.properties, self.at)
             except ApiError as error:
                 out[error.code] += 1
         return out

@@ -157,7 +157,8 @@ async def _looked_at(
 ) -> _Page:
     """Who of the rows is due in this round and in the audience, up to a page."""
     assert round_.until is not None  # it has begun
-    known = await candidates(session, list(filter(broadcasts.is_somebody, rows)), published)
+    somebody = list(filter(broadcasts.is_somebody, rows))
+    known = await candidates(session, somebody, published, services.now(), services.evaluate)
     local_time = LocalTime.parse(row.local_time) if row.local_time is not None else None
     condition = compile_condition(row.audience, Kind.AUDIENCE) if row.audience else None
     judged = await judge(

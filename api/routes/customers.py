@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.accept import accept_in
 from api.auth import actor_of
+from api.computing import Seen, seen
 from api.erasing import ErasureReply, erase
 from api.errors import BadRequestError, NotFoundError
 from api.fields import MessageId, Name, PathText, Wording
@@ -15,6 +16,7 @@ from api.given import Admin, Given, Supporter, SupportRoute
 from api.people import zone_now
 from api.replies import ConsentReply, ConsentsReply, CustomerReply
 from api.schemas import BODY_RESPONSES, SUPPORT_RESPONSES, refusals
+from api.services import Services
 from api.taking import Said
 from engine.calls import ChangeConsent
 from engine.purposes import PURPOSES
@@ -91,7 +93,7 @@ async def change_consent(
         )
         if accepted.new:
             await audit.record(session, entry)
-        reply = await _reply(session, customer_id)
+        reply = await _reply(session, services, customer_id)
     services.woken.set()
     return reply
 
@@ -106,7 +108,7 @@ async def ledger(
     """
     async with services.database.reading() as session:
         if not request.scope["raw_path"].endswith(_LEDGER.encode()):
-            return await _reply(session, customer_id + _LEDGER)
+            return await _reply(session, services, customer_id + _LEDGER)
         row = await _existing(session, customer_id)
         said = await consents.of_customer(session, row.id)
     newest_first = [ConsentReply.model_validate(each) for each in reversed(said)]
@@ -117,7 +119,7 @@ async def ledger(
 async def customer(customer_id: PathText, services: Given, key: Supporter) -> CustomerReply:
     """A customer with their consents, their enrollments, and what they were sent or not."""
     async with services.database.reading() as session:
-        return await _reply(session, customer_id)
+        return await _reply(session, services, customer_id)
 
 
 @router.delete("/{customer_id:path}")
@@ -147,11 +149,16 @@ async def _check_topic(session: AsyncSession, topic: Name | None) -> None:
         )
 
 
-async def _reply(session: AsyncSession, customer_id: str) -> CustomerReply:
+async def _reply(session: AsyncSession, services: Services, customer_id: str) -> CustomerReply:
     row = await _existing(session, customer_id)
+    published = await journeys.newest_publication(session)
+    known = Seen({}, ())
+    if published is not None:
+        known = await seen(session, row, published.policy, services.now(), services.evaluate)
     return CustomerReply.of(
         row,
-        zone_now(row, await journeys.newest_publication(session)),
+        known,
+        zone_now(row, published),
         await consents.of_customer(session, customer_id),
         await enrollments.of_customer(session, customer_id),
         await messages.of_customer(session, customer_id),

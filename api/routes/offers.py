@@ -25,7 +25,7 @@ _MOST = 500  # as of events
 
 
 class OfferReply(BaseModel):
-    """A coupon. Exactly one of `percent` and `amount` is set. Times are journey time."""
+    """A coupon: `percent` off, or `amount`, or `free_shipping`. Times are journey time."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,6 +34,7 @@ class OfferReply(BaseModel):
     state: OfferState
     percent: Decimal | None
     amount: Decimal | None
+    free_shipping: bool
     currency: str | None
     valid_until: datetime
     customer_id: str
@@ -54,6 +55,7 @@ class OfferReply(BaseModel):
             state=state_of(row, now),
             percent=row.percent,
             amount=row.amount,
+            free_shipping=row.free_shipping,
             currency=row.currency,
             valid_until=row.valid_until_at,
             customer_id=row.customer_id,

@@ -15,8 +15,8 @@ class Computed(Table, table=True):
     """`state` is what `engine.computed` remembers of a customer's events, by the definitions
     whose hash is `by`; under others it is computed anew, from the events.
 
-    `inside` are the segments that the customer is in. `changes_at` is when time alone will
-    next change that, in journey time; mostly never, and then nobody looks at the row.
+    `inside` are the segments that the customer was in at `computed_at`. `changes_at` is when time
+    alone will next change that; mostly never, and then nobody looks at the row.
     """
 
     __tablename__ = "computed"
@@ -34,6 +34,7 @@ class Computed(Table, table=True):
     by: str
     state: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
     inside: list[str] = Field(default_factory=list, sa_type=JSON_VALUE)
+    computed_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     changes_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
 
 

@@ -25,7 +25,8 @@ class EventKind(StrEnum):
 class OutboxKind(StrEnum):
     """What the dispatcher does with a row: start, signal, update or cancel a workflow.
 
-    `identify` is for ourselves: traits that a step sets, to be taken in as the app's are.
+    `identify` and `consent` are for ourselves: traits that a step sets, topics that it takes
+    the customer off, to be taken in as the app's are.
     `paced` is a signal that goes when its own time comes, in no order with the customer's
     other rows: it holds up none of them, and it is never taken for a repeat.
     """
@@ -35,6 +36,7 @@ class OutboxKind(StrEnum):
     UPDATE = "update"
     CANCEL = "cancel"
     IDENTIFY = "identify"
+    CONSENT = "consent"
     PACED = "paced"
 
 

@@ -319,13 +319,9 @@ async def test_unsubscribing_does_not_stop_a_call_that_may_be_out(db: Database) 
 SET = {"send": None, "set": {"plan": "gone", "left_at": "2026-12-01"}, "id": "tip"}
 
 
-async def told(db: Database) -> list[OutboxRow]:
+async def told(db: Database, kind: OutboxKind = OutboxKind.IDENTIFY) -> list[OutboxRow]:
     async with db.reading() as session:
-        return [
-            row
-            for row in await session.scalars(select(OutboxRow))
-            if row.kind is OutboxKind.IDENTIFY
-        ]
+        return [row for row in await session.scalars(select(OutboxRow)) if row.kind is kind]
 
 
 async def test_set_is_settled_with_an_identify_that_is_on_its_way_once(db: Database) -> None:
@@ -359,3 +355,30 @@ async def test_set_past_its_grace_has_expired(db: Database) -> None:
     expired = Settled(decision=Decision.NOT_SENT, reason=Reason.EXPIRED)
     assert await office.deliver(after=2 * DAY) == expired
     assert await told(db) == []
+
+
+# --- Consent ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("leaves", "topics"), [(True, None), (["onboarding"], ["onboarding"])])
+async def test_unsubscribe_is_settled_with_a_word_that_is_on_its_way_once(
+    db: Database, leaves: object, topics: object
+) -> None:
+    step = {"send": None, "unsubscribe": leaves, "id": "tip"}
+    office = replace(await office_for(db, step=step), others={})
+    for _ in range(2):
+        assert await office.deliver() == sent("consent")
+    [row] = await told(db, OutboxKind.CONSENT)
+    assert row.payload == {
+        "message_id": (await office.row()).key,
+        "at": NOW.isoformat(),
+        "topics": topics,
+    }
+    assert await told(db) == []
+
+
+async def test_unsubscribe_after_an_exit_takes_nobody_off(db: Database) -> None:
+    office = await office_for(db, step={"send": None, "unsubscribe": True, "id": "tip"})
+    await office.exit()
+    assert isinstance(await office.deliver(), Over)
+    assert await told(db, OutboxKind.CONSENT) == []

@@ -12,6 +12,7 @@ from activities.deliver import deliver
 from activities.desk import Attempt, Trouble
 from activities.providers.outcome import Ambiguous, HookCall, NotTaken, ProviderTrouble
 from engine.enrollment import Outcome, Settled
+from engine.gate import offer_for
 from engine.reasons import Decision, Reason
 from store import offers
 from store.database import Database
@@ -129,9 +130,10 @@ async def test_a_shops_code_is_in_the_mail_and_in_the_store(db: Database) -> Non
     (call,) = shop.asked
     said = json.loads(call.body)
     assert (call.hook, call.url) == ("shop", "https://shop.example/codes")
-    assert (said["type"], said["percent"], said["customer"]) == (
+    assert (said["type"], said["percent"], said["free_shipping"], said["customer"]) == (
         "offer.requested",
         20.0,
+        False,
         {"id": "c1"},
     )
     assert said["valid_until"] == offer.valid_until_at.isoformat()
@@ -153,3 +155,24 @@ async def test_without_anybody_to_call_the_message_waits(db: Database) -> None:
     office = await coupon_office(db, code_from="shop")
     with pytest.raises(Trouble, match="nobody is set up to call webhooks"):
         await at(office, timedelta(0))
+
+
+async def test_free_shipping_of_a_variant_is_in_the_mail_and_in_the_store(db: Database) -> None:
+    texts = {"subject.txt": "For you", "email.html": "{% if offer.free_shipping %}Free{% endif %}"}
+    other = {"send": "coupon", "offer": {"percent": 10, "valid": "3 days"}}
+    own = {"send": "shipping", "offer": {"free_shipping": True, "valid": "3 days"}}
+    step = {"id": "tip", "at": "start + 1 day", "variants": {"a": other, "b": own}}
+    what = next(  # one in which the customer is drawn for free shipping
+        each
+        for each in (journey(steps=[{**step, "id": f"tip{n}"}]) for n in range(20))
+        if offer_for(each, each.steps[0], "c1") != each.steps[0].variants["a"].offer  # type: ignore[index]
+    )
+    office = await open_office(
+        db, FakeProvider([]), what=what, texts={"coupon": VOUCHER, "shipping": texts}
+    )
+    order = office.order(delivery={"step": what.steps[0].id})
+    outcome = await deliver(office.desk, Attempt(order, NOW))
+    assert getattr(outcome, "message", None) == "shipping"
+    (offer,) = await made(db)
+    assert (offer.free_shipping, offer.percent, offer.amount) == (True, None, None)
+    assert b"Free" in office.provider.given[0].raw

@@ -47,10 +47,17 @@ JOURNEYS = (
     journey("again", reenter="after_exit"),
     journey("anew", reenter="restart"),
     journey("kept", key="cart", reenter="after_exit"),
+    journey("each", reenter="always"),
+    journey("each-cart", key="cart", reenter="always"),
+    journey("newest", key="cart", newest_only=True, reenter="restart"),
+    journey("newest-run", key="cart", newest_only=True, reenter="after_exit"),
     journey("colleagues", ends_on={"event": "left", "of": "company"}),
     journey("dated", steps=[{"send": "late", "at": "customer.company.ends - 1 day"}]),
     journey("choosy", starts_on={"event": "began", "where": "event.cart == 'c1'"}),
 )
+
+
+_NEWEST = tuple(each.journey for each in JOURNEYS if each.newest_only)
 
 
 @st.composite
@@ -59,7 +66,8 @@ def lives(draw: st.DrawFn, *, most: int = 9, joins: bool = True) -> list[Segment
 
     Nobody joins two companies, and no device is used by two people: then the order of
     arrival does decide, as it must. So it does for `reenter: restart` where two customers
-    are joined that were both inside: the older enrollment stays, whichever way round.
+    are joined that were both inside: the older enrollment stays, whichever way round. And to
+    `newest_only`, whose newest stays.
     """
     count = draw(st.integers(2, most))
     minutes = draw(
@@ -121,13 +129,14 @@ def arrivals(calls: Sequence[SegmentCall]) -> st.SearchStrategy[list[list[Segmen
 
 async def outcome(database: Database, calls: Sequence[SegmentCall]) -> dict[str, Any]:
     """What must not hang on the order: people, companies, statistics, who is inside what."""
-    left_out = "anew" if any(isinstance(call, Alias) for call in calls) else ""
+    joined = any(isinstance(call, Alias) for call in calls)
+    left_out = ("anew", *_NEWEST) if joined else ()
     async with database.reading() as session:
         rows = list(await session.scalars(select(Customer).order_by(col(Customer.id))))
         stats = list(await session.scalars(select(EventStats)))
         companies = list(await session.scalars(select(Company)))
         found = await session.scalars(select(Enrollment))
-        enrollments = [row for row in found if row.journey != left_out]
+        enrollments = [row for row in found if row.journey not in left_out]
         events = list(await session.scalars(select(Event)))
     return {
         "people": {row.id: _person(row) for row in rows if row.merged_into is None},
@@ -163,12 +172,24 @@ def _person(row: Customer) -> dict[str, Any]:
 
 
 def _over(rows: Sequence[Enrollment]) -> dict[tuple[str, str, str], Any]:
-    """Where nobody is inside: how the last one ended. Those that became another do not count."""
+    """Where nobody is inside: how the last one ended. Those that became another do not count.
+
+    Of `newest_only` what counts is the newest: an older one need never have been there.
+    """
     inside = {(r.customer_id, r.journey, r.key or "") for r in rows if r.ending is None}
     last: dict[tuple[str, str, str], Any] = {}
     for row in rows:
         which = (row.customer_id, row.journey, row.key or "")
+        if row.journey in _NEWEST and any(_is_newer(other, row) for other in rows):
+            continue
         if which in inside or row.ended_by in ("customer.merged", "began"):
             continue
         last[which] = max(last.get(which, (ORIGIN, "")), (row.ended_at or ORIGIN, row.state.value))
     return last
+
+
+def _is_newer(other: Enrollment, row: Enrollment) -> bool:
+    return (other.customer_id, other.journey) == (
+        row.customer_id,
+        row.journey,
+    ) and other.start_at > row.start_at

@@ -13,6 +13,7 @@ from engine.reasons import Decision
 from store import audit, delivery_events, mailbox, messages, offers
 from store.tables import AuditEntry, DeliveryEvent, MailboxMail, Message, Offer, RefusedCall
 from tests.api.given import A_DAY, DAY, HOUR, identify, publish, take, track, trial
+from tests.store.given import policy
 
 ANN, FORMERLY, DEVICE = "cust-ann-42", "lead-ann-7", anonymous_customer("device-ann-1")
 EMAIL, PHONE, BIRTHDAY = "Ann.Ashe@example.com", "+33 6 12 34 56 78", "1990-05-17"
@@ -61,6 +62,7 @@ async def everywhere(services: Services) -> Her:
             ends_on=["trial_cancelled"],
             goal=(),
         ),
+        rules=policy(traits={"searched_for": {"last": "searched", "of": "for"}}),
     )
     await take(
         services,

@@ -1,5 +1,6 @@
 """What accepting calls changes in the store, and what Temporal then has to hear."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -252,6 +253,61 @@ async def test_a_restart_closes_the_first_before_it_opens_the_second(services: S
         (OutboxKind.SIGNAL, "trial:c1"),
         (OutboxKind.START, "trial:c1:~2"),
     ]
+
+
+async def test_under_always_every_order_is_an_enrollment_and_none_of_them_twice(
+    services: Services,
+) -> None:
+    await publish(services.database, trial(starts_on="ordered", reenter="always"))
+    orders = [track("ordered", A_DAY + hour * HOUR, message_id=f"o{hour}") for hour in (2, 0, 1)]
+    for order in (*orders, orders[0]):
+        await take(services, order)
+    for _ in range(2):
+        await take(services, by_hand("trial"))
+    found = [await enrollment(services.database, f"trial:c1{n}") for n in ("", ":~2", ":~3", ":~4")]
+    assert [(row.start_event_id, row.ending) for row in found] == [
+        ("o2", None), ("o0", None), ("o1", None), ("hand", None),
+    ]  # fmt: skip
+    kinds = [row.kind for row in await outbox(services.database)]
+    assert kinds == [OutboxKind.START] * 4
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_only_the_newest_cart_is_open_whichever_is_told_first(
+    services: Services, order: tuple[int, ...]
+) -> None:
+    made = trial(starts_on="filled", key="cart", newest_only=True, ends_at=None)
+    await publish(services.database, made)
+    carts = [
+        track("filled", A_DAY, properties={"cart": "old"}, message_id="old"),
+        track("filled", A_DAY + HOUR, properties={"cart": "new"}, message_id="new"),
+    ]
+    for number in order:
+        await take(services, carts[number])
+    assert (await enrollment(services.database, "trial:c1:new")).ending is None
+    kept = {each.message_id: each.disposition for each in await kept_events(services.database)}
+    if order == (1, 0):
+        assert kept["old"] == {"refused": {"trial": "not_newest"}}
+        return
+    old = await enrollment(services.database, "trial:c1:old")
+    assert (old.ending, old.ended_at, old.ended_by) == (Ending.EXITED, A_DAY + HOUR, "filled")
+    assert [(row.kind, row.enrollment_id) for row in await outbox(services.database)] == [
+        (OutboxKind.START, "trial:c1:old"),
+        (OutboxKind.START, "trial:c1:new"),
+        (OutboxKind.SIGNAL, "trial:c1:old"),
+    ]
+
+
+async def test_by_hand_a_newest_ends_the_older_and_an_older_is_refused(services: Services) -> None:
+    made = trial(starts_on="filled", key="cart", newest_only=True, ends_at=None)
+    await publish(services.database, made)
+    await take(services, track("filled", A_DAY - HOUR, properties={"cart": "old"}))
+    await take(services, replace(by_hand(), properties={"cart": "new"}))
+    old = await enrollment(services.database, "trial:c1:old")
+    assert (old.ending, old.ended_by) == (Ending.EXITED, "enrolled by hand")
+    older = replace(by_hand(message_id="older"), properties={"cart": "x"}, start_at=A_DAY - DAY)
+    with pytest.raises(AlreadyEnrolledError, match="give a later start"):
+        await take(services, older)
 
 
 async def test_the_first_call_of_a_customer_creates_them_once(services: Services) -> None:

@@ -126,7 +126,7 @@ async def test_an_audience_asks_for_segments_and_subscriptions(services: Service
     await publish(services.database)
     await known(services, *SOME)
     async with services.database.transaction() as session:
-        session.add(Computed(customer_id="c1", by="x", inside=["lapsed"]))
+        session.add(Computed(customer_id="c1", by="x", inside=["lapsed"], computed_at=A_DAY))
     for who in ("c2", "c3"):
         given = ChangeConsent(
             customer_id=who,

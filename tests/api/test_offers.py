@@ -42,7 +42,8 @@ async def coupon(services: Services) -> str:
                 enrollment_id="trial:c1",
                 journey="trial",
                 step="coupon",
-                percent=Decimal(20),
+                percent=Decimal(20) if code == "AB2CD3EF" else None,
+                free_shipping=code != "AB2CD3EF",
                 valid_until_at=A_DAY + 5 * DAY,
                 message_key=f"trial:c1/{code}",
             )
@@ -58,6 +59,8 @@ async def test_a_coupon_is_found_as_customers_type_it(
         assert answer.status_code == 200, typed
         assert (answer.json()["code"], answer.json()["state"]) == (coupon, "open")
     assert (await client.get("/v1/offers/shop-Code")).json()["code"] == "shop-Code"
+    theirs = (await client.get("/v1/offers/shop-Code")).json()
+    assert (theirs["free_shipping"], theirs["percent"]) == (True, None)
     missing = await client.get("/v1/offers/NOTHING")
     assert (missing.status_code, missing.json()["code"]) == (404, "no_such_offer")
 

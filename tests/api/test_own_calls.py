@@ -1,4 +1,4 @@
-"""Traits that a journey's step sets: taken in as an app's would be, once, and of the living."""
+"""What a journey's step sets or withdraws: taken in as an app's word, once, and of the living."""
 
 from datetime import timedelta
 
@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import delete
 
 from api.dispatcher import Dispatcher
-from api.own_calls import take_identify
+from api.own_calls import take_own
 from api.services import Services
 from engine.enrollment import Notice
-from store import customers
+from store import consents, customers, enrollments
 from store import outbox as rows
 from store.database import Database
-from store.tables import Customer, OutboxKind, OutboxRow
+from store.tables import ConsentState, Customer, OutboxKind, OutboxRow
 from tests.api.fake_temporal import FakeTemporal, away
 from tests.api.given import (
     A_DAY,
@@ -106,7 +106,7 @@ async def test_somebody_erased_while_their_traits_are_on_their_way_does_not_come
     async with inside.database.transaction() as session:  # erased, after it was taken
         await session.execute(delete(OutboxRow).where(OutboxRow.id == row.id))  # type: ignore[arg-type]
     row.customer_id = "c9"
-    await take_identify(inside, row)
+    await take_own(inside, row)
     async with inside.database.reading() as session:
         assert await session.get(Customer, "c9") is None
 
@@ -129,3 +129,41 @@ async def test_a_journey_that_waits_for_a_trait_is_told_as_by_the_app(
         for notice in (told["trial:c1"], told["trial:c2"])
     ]
     assert same[0] == same[1]
+
+
+async def a_step_takes_off(database: Database, topics: list[str] | None) -> None:
+    """As `deliver` writes it."""
+    said = {"message_id": "trial:c1/off/start", "at": AT.isoformat(), "topics": topics}
+    async with database.transaction() as session:
+        await rows.append(
+            session,
+            customer_id="c1",
+            kind=OutboxKind.CONSENT,
+            payload=said,
+            at=AT,
+            enrollment_id="trial:c1",
+        )
+
+
+@pytest.mark.parametrize("topics", [None, ["onboarding"], ["onboarding", "offers"]])
+async def test_who_is_taken_off_is_unsubscribed_once_and_journeys_hear_of_it(
+    services: Services, dispatcher: Dispatcher, wall: Wall, topics: list[str] | None
+) -> None:
+    sorry = trial(journey="sorry", starts_on="consent.withdrawn", reenter="always")
+    await publish(services.database, trial(), sorry)
+    await take(services, identify(plan="x"), track("trial_started"))
+    wall.pass_(DAY)
+    for _ in range(2):
+        await a_step_takes_off(services.database, topics)
+    await dispatcher.drain()
+    async with services.database.reading() as session:
+        said = await consents.of_customer(session, "c1")
+        state = await consents.consent_state(session, "c1", "email", "onboarding")
+        begun = await enrollments.of_customers(session, ["c1"])
+    assert state is ConsentState.UNSUBSCRIBED
+    assert [(each.topic, each.channel, each.source, each.at) for each in said] == [
+        (topic, None, "journey", AT) for topic in (topics or (None,))
+    ]
+    heard = [e for e in await kept_events(services.database) if e.name == "consent.withdrawn"]
+    assert len(heard) == (1 if topics is None else len(topics))
+    assert [each.journey for each in begun["c1"]].count("sorry") == len(heard)

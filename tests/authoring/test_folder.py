@@ -260,6 +260,17 @@ def test_a_mistake_in_a_layout_is_told_once(write: Write) -> None:
             "offer: {percent: 20, valid: 5 days}}",
             "an offer in a transactional message",
         ),
+        (
+            "- {id: t2, at: start, transactional: true, "
+            "variants: {a: tip, b: {send: thanks, offer: {free_shipping: true, valid: 5 days}}}}",
+            "an offer in a transactional message",
+        ),
+        ("- {id: t2, at: start, unsubscribe: [news, nwes]}", "unknown topic `nwes`, did you mean"),
+        (
+            "- {id: t2, at: start, variants: "
+            "{a: tip, b: {send: thanks, offer: {amount: 5, valid: 5 days, code_from: shop}}}}",
+            "unknown webhook `shop`",
+        ),
     ],
 )
 def test_what_a_step_names_must_exist(write: Write, step: str, wrong: str) -> None:
@@ -274,6 +285,8 @@ def test_what_a_step_names_must_exist(write: Write, step: str, wrong: str) -> No
         "- {send: tip, id: t2, at: start, channels: [sms, email]}",
         "- {id: v, at: start, variants: {a: tip, b: {send: thanks, weight: 2}}}",
         "- {send: tip, id: t2, at: start, topic: news}",
+        "- {id: t2, at: start, unsubscribe: true}",
+        "- {id: t2, at: start, unsubscribe: [news]}",
         "- {send: tip, id: t2, at: start, when: \"sent('tip') and not clicked('thanks')\"}",
         "- {send: tip, id: t2, at: start, when: \"count('message.clicked', '9 days') > 1\"}",
         "- {send: tip, id: t2, at: start, unless: [message.clicked]}",
@@ -344,8 +357,16 @@ def test_a_journey_that_must_end_needs_no_ends_at(write: Write) -> None:
     assert load_journeys(write({"trial/journey.yaml": text})).warnings == ()
 
 
-def test_a_coupon_in_a_journey_without_goal_is_a_warning(write: Write) -> None:
-    text = JOURNEY.replace("goal: bought\n", "") + "    offer: {percent: 20, valid: 5 days}\n"
+@pytest.mark.parametrize(
+    "offer",
+    [
+        "    offer: {percent: 20, valid: 5 days}\n",
+        "  - id: two\n    at: start\n    variants:\n      a: tip\n"
+        "      b: {send: thanks, offer: {free_shipping: true, valid: 5 days}}\n",
+    ],
+)
+def test_a_coupon_in_a_journey_without_goal_is_a_warning(write: Write, offer: str) -> None:
+    text = JOURNEY.replace("goal: bought\n", "") + offer
     [warning] = load_journeys(write({"trial/journey.yaml": text})).warnings
     assert "without a `goal`" in warning.message
 

@@ -80,8 +80,9 @@ def test_a_file_without_keys_is_one_mistake(text: str) -> None:
         ("Topic: x", "unknown key `Topic`, did you mean `topic`?"),
         ("zzz: x", "unknown key `zzz`: the keys here are `journey`, `title`, `starts_on`"),
         (
-            "reenter: always",
-            "`reenter: always` is not known: write one of `never`, `after_exit`, `restart`",
+            "reenter: sometimes",
+            "`reenter: sometimes` is not known: write one of `never`, `after_exit`, `restart`, "
+            "`always`",
         ),
         ("holdout: 1.5", "`holdout: 1.5` is out of range"),
         ("holdout: ten%", "write `0.1` or `10%`"),
@@ -145,7 +146,7 @@ def test_missing_keys_are_all_told() -> None:
         (["send: tip", "at: start", "sender: x"], "unknown key `sender`, did you mean `from`?"),
         (["send: tip", "at: start", "after_idle: 3 days"], "not `at` and `after_idle`"),
         (["send: tip"], "exactly one of `at`, `after_idle`, `after_event`"),
-        (["at: start"], "exactly one of `send`, `call`, `set`, `variants`"),
+        (["at: start"], "exactly one of `send`, `call`, `set`, `unsubscribe`, `variants`"),
         (["send: tip", "call: crm", "at: start"], "not `send` and `call`"),
         (["set: {a: 1}", "at: start"], "a step with `set` needs a name"),
         (["id: Tip", "send: tip", "at: start"], "`Tip` is not a step id"),
@@ -160,9 +161,25 @@ def test_missing_keys_are_all_told() -> None:
         (["send: tip", "at: start", "days: mon-fry"], "unknown day `fry`"),
         (["send: tip", "at: start", "between: 9-18"], "not a time of day"),
         (["send: tip", "at: start", "offer: {percent: 5, vald: 2 days}"], "`valid`?"),
-        (["send: tip", "at: start", "offer: {valid: 2 days}"], "either `percent` or `amount`"),
+        (
+            ["send: tip", "at: start", "offer: {valid: 2 days}"],
+            "exactly one of `percent`, `amount` and `free_shipping: true`",
+        ),
+        (
+            ["send: tip", "at: start", "offer: {percent: 5, free_shipping: true, valid: 1 day}"],
+            "exactly one of `percent`",
+        ),
+        (
+            ["send: tip", "at: start", "offer: {free_shipping: false, valid: 2 days}"],
+            "`free_shipping: false` is not known: write one of `true`",
+        ),
+        (["id: v", "at: start", "variants: {a: {send: x, offer: {percent: 5}}}"], "`valid`"),
         (["send: tip", "at: start", "offer: {percent: 101, valid: 2 days}"], "out of range"),
         (["id: v", "at: start", "variants: {a: {send: x, weight: 0}}"], "out of range"),
+        (["unsubscribe: true", "at: start"], "a step with `unsubscribe` needs a name: write `id"),
+        (["id: u", "unsubscribe: []", "at: start"], "`unsubscribe`: write `true`, for everything"),
+        (["id: u", "unsubscribe: false", "at: start"], "`unsubscribe`: write `true`"),
+        (["id: u", "unsubscribe: news", "at: start"], "a list of topics such as `[news]`"),
         (["id: v", "at: start", "variants: {a: {send: x, wait: 1}}"], "did you mean `weight`?"),
         (["send: tip", "at: start", "topic: a", "transactional: true"], "not both"),
         (["send: tip", "at: thank + 1 day"], "there is no step `thank`, did you mean `thanks`?"),
@@ -200,7 +217,7 @@ def test_a_journey_needs_steps(steps: str, message: str) -> None:
 def test_mistakes_in_one_step_hide_none_in_another_or_in_the_head() -> None:
     text = (
         HEAD.replace("A trial", "''")
-        + "reenter: always\n"
+        + "reenter: sometimes\n"
         + STEPS.replace("start + 1 day", "start + 1 dya")
         + "  - send: tip\n  - send: demo\n    after_idle: 10\n    grace: 1 dya\n    days: xyz\n"
     )

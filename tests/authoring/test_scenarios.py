@@ -10,7 +10,7 @@ from authoring.scenario_lines import ExpectedDecision, ExpectedEnding
 from authoring.scenarios import Scenario, slug
 from engine.calls import ChangeConsent, EnrollByHand, Identify, Track
 from engine.reasons import Decision, Ending, Reason
-from tests.authoring.right_folder import JOURNEY, Write
+from tests.authoring.right_folder import JOURNEY, POLICY, Write
 
 HEAD = """\
 scenarios:
@@ -51,6 +51,23 @@ def test_a_customer_is_identified_just_before_the_start_event(write: Write) -> N
     assert identify.at == start.at == START
     assert (scenario.name, scenario.journey) == ("The buyer on day 4", "trial")
     assert (scenario.file, scenario.line) == ("trial/scenarios.yaml", 2)
+
+
+@pytest.mark.parametrize("starts_on", ["customer.created", "{enters: paying}"])
+def test_what_parcours_itself_reports_is_no_call_of_the_scenario(
+    write: Write, starts_on: str
+) -> None:
+    journey = JOURNEY.replace("starts_on: trial_started", f"starts_on: {starts_on}")
+    files = {
+        "policy.yaml": POLICY + "segments:\n  paying: {when: customer.paying}\n",
+        "trial/journey.yaml": journey,
+        "trial/scenarios.yaml": HEAD + GETS,
+    }
+    [scenario] = load_journeys(write(files)).journeys["trial"].scenarios
+    assert [type(call) for call in scenario.calls] == [Identify]
+    wrong = {**files, "trial/scenarios.yaml": HEAD + "    with: {plan: pro}\n" + GETS}
+    with pytest.raises(JourneysInvalid, match="nobody sends `"):
+        load_journeys(write(wrong))
 
 
 def test_calls_come_in_time_order_with_ids_that_stay_the_same(write: Write) -> None:
@@ -112,6 +129,26 @@ def test_by_hand_the_journey_begins_before_the_customer_is_enrolled(write: Write
     assert by_hand.at == START + timedelta(weeks=3)
     assert by_hand.start_at == START
     assert (by_hand.journey, by_hand.properties) == ("trial", {"plan": "pro"})
+
+
+def test_a_segment_is_entered_by_what_happens(write: Write) -> None:
+    story = HEAD + "    happens:\n      - {after: 0 days, track: bought}\n"
+    files = {
+        "policy.yaml": POLICY + "segments:\n  buyers: {when: count('bought') == 1}\n",
+        "trial/journey.yaml": JOURNEY.replace("on: trial_started", "on: {enters: buyers}"),
+        "trial/scenarios.yaml": story + GETS,
+    }
+    [scenario] = load_journeys(write(files)).journeys["trial"].scenarios
+    identify, bought = scenario.calls
+    assert isinstance(identify, Identify)
+    assert isinstance(bought, Track)
+    assert (bought.event, bought.at) == ("bought", START)
+    files["trial/scenarios.yaml"] = f"{story}    with: {{plan: pro}}\n{GETS}"
+    with pytest.raises(JourneysInvalid) as caught:
+        load_journeys(write(files))
+    [mistake] = caught.value.mistakes
+    assert mistake.line == 7
+    assert mistake.message.startswith("nobody sends `segment.entered`")
 
 
 def test_what_is_expected_is_read_in_the_customers_zone(write: Write) -> None:

@@ -41,7 +41,8 @@ async def url(tmp_path: Path) -> str:
                 enrollment_id="trial:ada",
                 journey="trial",
                 step="coupon",
-                percent=Decimal(20),
+                percent=Decimal(20) if days > 0 else None,
+                free_shipping=days < 0,
                 valid_until_at=NOW + timedelta(days=days),
                 message_key=code,
             )
@@ -57,6 +58,7 @@ def ran(url: str, *arguments: str) -> Ran:
 async def test_coupons_are_listed_used_once_and_revoked(url: str) -> None:
     listed = ran(url, "list", "--customer", "ada")
     assert ("AB2CD3EF" in listed.out, "PAST2345" in listed.out) == (True, True)
+    assert "free shipping" in listed.out
     assert ("20 %" in listed.out, "expired" in listed.out) == (True, True)
     assert "open" in ran(url, "show", "ab2c-d3ef").out
     assert ran(url, "redeem", "AB2CD3EF", "--order", "o1").code == 0

@@ -1,7 +1,7 @@
 """Every example in the docs is read by the code that reads such files, and says what is true.
 
 A fenced `yaml` block says after the language what it is: `journey`, `steps` of one,
-`policy`, or `scenarios`; a `jinja` block is an `email`.
+`policy`, what one has `computed`, or `scenarios`; a `jinja` block is an `email`.
 """
 
 import json
@@ -21,12 +21,12 @@ from engine.policy import Policy
 from engine.segment import parse_recorded
 from engine.segment_fields import Refused
 from engine.simulator import simulate
-from rendering.conditions import evaluate
+from rendering.conditions import counted, evaluate
 from rendering.messages import MessageSource, check_message
 from tests.docs.pages import Fence, our_pages, page
 from tests.lint.checkout import ROOT
 
-KINDS = {"yaml": {"journey", "steps", "policy", "scenarios"}, "jinja": {"email"}}
+KINDS = {"yaml": {"journey", "steps", "policy", "computed", "scenarios"}, "jinja": {"email"}}
 HEAD = """\
 journey: example
 title: An example
@@ -53,6 +53,8 @@ def load(folder: Path, fence: Fence) -> LoadedJourneys:
             files["journey.yaml"] = fence.text
         case "steps":
             files["journey.yaml"] = HEAD + textwrap.indent(fence.text, "  ")
+        case "computed":
+            files["policy.yaml"] = policy + fence.text
         case kind:
             files[f"{kind}.yaml"] = fence.text
     name = files["journey.yaml"].splitlines()[0].removeprefix("journey: ")
@@ -91,6 +93,7 @@ def test_an_example_that_is_wrong_is_refused(fence: Fence, tmp_path: Path) -> No
         "journey": ("after_idle: 10 days", "after_idle: 10 dyas"),
         "steps": ("wait: 2 hours", "wait: 2 hour of"),
         "policy": ("per: 7 days", "every: 7 days"),
+        "computed": ("count", "cuont"),
         "scenarios": ("sent: tip", "sent: tipp"),
         "email": ("{% block content %}", "{% block contents %}"),
     }[fence.kind]
@@ -103,7 +106,9 @@ def test_an_example_that_is_wrong_is_refused(fence: Fence, tmp_path: Path) -> No
 def unplayed(scenario: Scenario, journey: Journey, policy: Policy) -> list[str]:
     """Where what happens is not what the scenario says."""
     channels = {message: ("email",) for step in journey.steps for message in step.messages}
-    stage = Stage({journey.journey: journey}, policy, {journey.journey: channels}, evaluate)
+    stage = Stage(
+        {journey.journey: journey}, policy, {journey.journey: channels}, evaluate, counted=counted
+    )
     lines = simulate(stage, scenario.calls, scenario.until)
     happened = [told for line in lines if (told := _told(line)) is not None]
     said = [_said(expected) for expected in scenario.expected]
@@ -171,7 +176,7 @@ def test_the_recorded_calls_of_the_readme_make_a_customer_get_something(tmp_path
     calls = [parse_recorded(json.loads(line)) for line in fence.text.splitlines()]
     name = told.journey.journey
     channels = dict.fromkeys(told.messages, ("email",))
-    stage = Stage({name: told.journey}, policy, {name: channels}, evaluate)
+    stage = Stage({name: told.journey}, policy, {name: channels}, evaluate, counted=counted)
     lines = simulate(stage, [call for call in calls if not isinstance(call, Refused)])
     assert [line.step for line in lines if isinstance(line, StepLine)] == ["thanks", "tip", "demo"]
     assert _told(lines[-1]) == "2026-12-05 14:30:00+00:00 converted"

@@ -15,10 +15,13 @@ from authoring.policy_file import CHANNELS
 from authoring.scenario_lines import _Get, _Happening
 from authoring.scenarios import _Story
 from authoring.sentences import keys_of
+from engine.computable import ComputedTrait, Segment
+from engine.computable import Kind as ComputedKind
 from engine.definition import AfterEvent, GoalMatch, Journey, Offer, Repeat, Step, Variant
 from engine.effects import NotEnrolled
 from engine.events import BUILT_IN_EVENTS
 from engine.expressions import Unit
+from engine.fields import TRANSITIONS
 from engine.policy import Cap, Policy, PostPolicy, QuietHours, Sender, SmsPolicy, Topic, Webhook
 from engine.postal import PostalAddress
 from engine.reasons import Decision, Ending, Language, Reason
@@ -86,14 +89,17 @@ MODELS: dict[str, type[BaseModel]] = {
     "Cap keys": Cap,
     "Quiet hours": QuietHours,
     "Webhook keys": Webhook,
+    "Segments": Segment,
     "Scenario keys": _Story,
 }
 
 LISTINGS = [
     *(_keys(heading, model) for heading, model in MODELS.items()),
-    _keys("Events", GoalMatch, AfterEvent),
+    _listing(LANGUAGE, "Events", "key", {*keys_of(GoalMatch), *keys_of(AfterEvent), *TRANSITIONS}),
     _keys("What happens", _Happening),
     _keys("What they get", _Get),
+    _listing(LANGUAGE, "Computed traits", "kind", ComputedKind),
+    _listing(LANGUAGE, "Computed traits", "key", {*keys_of(ComputedTrait)} - {*ComputedKind}),
     _listing(LANGUAGE, "Events", "event", BUILT_IN_EVENTS),
     _listing(
         LANGUAGE, "Time expressions", "unit", (f"{unit}{end}" for unit in Unit for end in ("", "s"))

@@ -42,7 +42,9 @@ def not_sent(reason: Reason = Reason.CONDITION) -> Settled:
 def journey(*steps: dict[str, Any], **keys: Any) -> Journey:
     """A journey of these steps; a step without `send` sends what it is called."""
     told = [
-        step if {"send", "variants", "call", "set"} & step.keys() else {**step, "send": "m"}
+        step
+        if {"send", "variants", "call", "set", "unsubscribe"} & step.keys()
+        else {**step, "send": "m"}
         for step in steps
     ]
     data = {"journey": "trial", "title": "Trial", "topic": "news", "steps": told}

@@ -14,6 +14,7 @@ from tests.engine.enrolled import journey
 from tests.engine.strategies import journeys
 
 STEP = {"send": "tip", "at": "start"}
+SHIPPING = {"free_shipping": True, "valid": "3 days"}
 FULL: dict[str, Any] = {
     "journey": "cart",
     "title": "Cart",
@@ -30,7 +31,7 @@ FULL: dict[str, Any] = {
     "steps": [
         {
             "id": "a",
-            "variants": {"x": "one", "y": {"send": "two", "weight": 2}},
+            "variants": {"x": "one", "y": {"send": "two", "weight": 2, "offer": SHIPPING}},
             "after_event": ["added", {"event": "saved", "where": "event.big"}],
             "wait": "2 hours",
             "repeat": True,
@@ -49,6 +50,7 @@ FULL: dict[str, Any] = {
             "set": {"since": date(2026, 1, 2), "tags": ["x", 1, None]},
             "after_idle": "10 days",
         },
+        {"id": "gone", "unsubscribe": ["carts"], "at": "start + 9 days"},
         {"call": "crm", "at": "a + 1 day at 09:00", "topic": "other"},
         {
             "send": "d",
@@ -81,15 +83,21 @@ def test_every_key_of_the_design_is_read() -> None:
     assert [match.event for match in made.starts_on] == ["added", "saved"]
     assert (made.goal[0].value, made.goal[0].within) == ("total", parse_duration("1 week"))
     assert made.holdout == 0.1
-    a, b, call, _ = made.steps
+    a, b, gone, call, _ = made.steps
+    assert (gone.leaves, gone.messages) == (("carts",), ())
     assert a.after_event is not None
     assert [match.wait for match in a.after_event] == [parse_duration("2 hours")] * 2
     assert a.messages == ("one", "two")
     assert a.offer is not None
+    assert a.variants is not None
+    assert a.variants["y"].offer is not None
+    assert a.variants["y"].offer.free_shipping
     assert (a.offer.percent, a.sender) == (Decimal("12.5"), "customer.rep")
     assert b.set == {"since": "2026-01-02", "tags": ["x", 1, None]}
     assert call.id == "crm"
-    assert [made.topic_of(step) for step in made.steps] == [None, "carts", "other", "carts"]
+    assert [made.topic_of(step) for step in made.steps] == [
+        None, "carts", "carts", "other", "carts",
+    ]  # fmt: skip
     assert made.live_traits == ("birthday",)
 
 
@@ -128,6 +136,8 @@ def test_a_running_journey_ignores_keys_that_newer_code_wrote() -> None:
         ({"journey": "Trial"}, "use lower case letters"),
         ({"title": ""}, "title"),
         ({"reenter": "sometimes"}, "reenter"),
+        ({"newest_only": True}, "it needs a `key`"),
+        ({"newest_only": True, "key": "c", "reenter": "always"}, "leave one of them out"),
         ({"holdout": "110%"}, "holdout"),
         ({"holdout": "x%"}, "is not a share"),
         ({"ends_at": "tip + 1 day"}, "`ends_at` can't depend on a step"),
@@ -148,7 +158,7 @@ def test_a_wrong_journey_key_is_refused_in_words(keys: dict[str, Any], said: str
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ({"send": None}, "exactly one of `send`, `call`, `set`, `variants`"),
+        ({"send": None}, "exactly one of `send`, `call`, `set`, `unsubscribe`, `variants`"),
         ({"call": "crm"}, "not `send` and `call`"),
         ({"at": None}, "exactly one of `at`, `after_idle`, `after_event`"),
         ({"after_idle": "1 day"}, "not `at` and `after_idle`"),
@@ -172,12 +182,15 @@ def test_a_wrong_journey_key_is_refused_in_words(keys: dict[str, Any], said: str
         ({"id": "Tip"}, "is not a step id"),
         ({"variants": {}, "send": None}, "empty"),
         ({"variants": {"a": {"send": "x", "weight": 0}}, "send": None}, "weight"),
-        ({"offer": {"valid": "1 day"}}, "either `percent` or `amount`"),
-        ({"offer": {"percent": 5, "amount": 5, "valid": "1 day"}}, "either `percent` or `amount`"),
+        ({"offer": {"valid": "1 day"}}, "exactly one of `percent`"),
+        ({"offer": {"percent": 5, "amount": 5, "valid": "1 day"}}, "exactly one of `percent`"),
         ({"offer": {"percent": 101, "valid": "1 day"}}, "percent"),
         ({"between": "09:00"}, "not a window"),
         ({"days": "mon-fry"}, "unknown day"),
         ({"topic": "x", "transactional": True}, "not both"),
+        ({"unsubscribe": [], "send": None}, "unsubscribe"),
+        ({"unsubscribe": False, "send": None}, "unsubscribe"),
+        ({"unsubscribe": True}, "not `send` and `unsubscribe`"),
         ({"set": {"x": float("inf")}, "send": None}, "can be kept"),
         ({"sender": "x"}, "sender"),
     ],

@@ -11,6 +11,7 @@ from engine.caps import PastMessage
 from engine.consent import ConsentState
 from engine.definition import Journey
 from engine.enrollment import Delivery, NotBefore, Settled
+from engine.expressions import parse_duration
 from engine.gate import (
     Customer,
     Go,
@@ -18,12 +19,13 @@ from engine.gate import (
     Verdict,
     choose_message,
     decide,
+    offer_for,
     refusal,
 )
 from engine.matching import ConditionFailed, History, PastEvent, key_of, last_activity
 from engine.policy import Policy
 from engine.reasons import Reason
-from tests.engine.enrolled import DAY, HOUR, START, journey, not_sent
+from tests.engine.enrolled import DAY, HOUR, START, journey, not_sent, utc
 
 POLICY: dict[str, Any] = {
     "sender": {"name": "Ana", "email": "ana@example.com"},
@@ -194,6 +196,32 @@ def test_a_condition_can_ask_for_history() -> None:
     assert asked == [2, True, True]
 
 
+def test_a_when_counts_as_a_segment_does_up_to_the_instant_of_leaving() -> None:
+    """31 January and a month is 28 February; a month before that would be 28 January."""
+    done, leaves = utc(2026, 1, 31, 9), utc(2026, 2, 28, 9)
+    month = parse_duration("1 month")
+    counted: list[int] = []
+
+    def evaluate(*given: Any) -> bool:
+        counted.append(given[-1].count("used", month))
+        return True
+
+    customer = replace(ANA, events=(PastEvent("used", done),))
+    for at in (done, leaves - HOUR, leaves):
+        _decide(_occasion({"when": "x"}, at), customer, evaluate)
+    assert counted == [1, 1, 0]
+
+
+def test_a_when_asks_about_segments_that_the_customer_is_in() -> None:
+    def evaluate(*given: Any) -> bool:
+        return bool(given[-1].inside("lapsed"))
+
+    occasion = _occasion({"when": "inside('lapsed')"})
+    assert _decide(occasion, ANA, evaluate) == not_sent(Reason.CONDITION)
+    customer = replace(ANA, segments=frozenset({"lapsed"}))
+    assert isinstance(_decide(occasion, customer, evaluate), Go)
+
+
 def test_an_active_customer_is_not_idle_yet() -> None:
     occasion = _occasion()
     idle = replace(occasion, delivery=_delivery(idle_since=START - 10 * DAY))
@@ -239,11 +267,40 @@ def test_a_webhook_asks_nobody_for_consent() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("does", "channel"), [({"set": {"plan": None}}, "traits"), ({"unsubscribe": True}, "consent")]
+)
+def test_what_we_write_down_ourselves_asks_nobody_but_is_held_out(
+    does: dict[str, Any], channel: str
+) -> None:
+    no = replace(ANA, traits={}, said=lambda *given: NO)
+    assert _decide(_occasion({"send": None, **does}), no) == Go("tip", channel, "ana", None)
+    held = _decide(_occasion({"send": None, **does}, holdout=1), no)
+    assert held == not_sent(Reason.HOLDOUT)
+
+
 def test_variants_are_drawn_alike_every_time() -> None:
     occasion = _occasion({"send": None, "variants": {"a": "tip", "b": {"send": "b", "weight": 3}}})
     drawn = [choose_message(occasion, f"c{n}") for n in range(400)]
     assert drawn == [choose_message(occasion, f"c{n}") for n in range(400)]
     assert 250 < drawn.count("b") < 350
+
+
+def test_a_variants_own_offer_counts_instead_of_the_steps() -> None:
+    own = {"send": "b", "offer": {"free_shipping": True, "valid": "3 days"}}
+    variants = {"send": None, "variants": {"a": "tip", "b": own}}
+    occasion = _occasion({**variants, "offer": {"percent": 10, "valid": "3 days"}})
+    drawn = {choose_message(occasion, f"c{n}"): f"c{n}" for n in range(20)}
+    offers = {
+        message: offer_for(occasion.journey, occasion.step, who) for message, who in drawn.items()
+    }
+    assert offers["b"] is not None
+    assert offers["b"].free_shipping
+    assert offers["tip"] == occasion.step.offer
+    bare = _occasion(variants)
+    assert offer_for(bare.journey, bare.step, drawn["tip"]) is None
+    assert bare.step.makes_offers
+    assert not _occasion().step.makes_offers
 
 
 def test_what_may_be_out_already_is_refused_only_if_she_may_not_be_written_to() -> None:

@@ -151,11 +151,15 @@ def test_a_step_in_trouble_for_ten_seconds_holds_up_no_other() -> None:
     assert one.told == [("a", "sent", START)]
 
 
-def test_a_step_in_trouble_does_not_hold_up_the_end() -> None:
+def test_the_end_waits_for_a_step_in_trouble_which_is_settled_by_then() -> None:
     one = Enrolled(TIP, ends_at="start + 50 hours")
-    one.take(START + 2 * DAY)
+    delivery = one.take(START + 2 * DAY)
+    assert delivery.until == START + 50 * HOUR
     one.wake(START + 50 * HOUR)
-    assert one.ending == (Ending.COMPLETED, START + 50 * HOUR)
+    assert (one.ending, one.next_at) == (None, None)
+    one.answer(delivery, not_sent(Reason.PROVIDER_DOWN))
+    assert one.told == [("tip", "provider_down", START + 2 * DAY)]
+    assert one.ending == (Ending.COMPLETED, START + 2 * DAY)  # all of it was settled then
 
 
 def test_an_answer_that_leads_nowhere_is_not_asked_for_again_at_once() -> None:

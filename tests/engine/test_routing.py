@@ -8,9 +8,20 @@ import pytest
 
 from engine.calls import Identify, Track
 from engine.definition import Journey
-from engine.effects import Convert, Effect, Enroll, Enrolled, NotEnrolled, Profile, Refuse, Tell
+from engine.effects import (
+    Amend,
+    Convert,
+    Effect,
+    Enroll,
+    Enrolled,
+    NotEnrolled,
+    Profile,
+    Refuse,
+    Tell,
+)
+from engine.entering import outdated
 from engine.reasons import Ending
-from engine.routing import route_identify, route_track, zone_of
+from engine.routing import close_twins, route_identify, route_track, zone_of
 from tests.engine.enrolled import DAY, HOUR, START, journey
 
 STEP = {"id": "tip", "at": "start"}
@@ -122,6 +133,18 @@ def test_entering_again_after_an_end(reenter: str, ordinal: int | None) -> None:
     assert (effect.ordinal if isinstance(effect, Enroll) else None) == ordinal
 
 
+def test_who_was_inside_for_no_time_at_all_was_inside_all_the_same() -> None:
+    """A journey whose only step is at its start completes there; what is void was started over."""
+    made = _journey(reenter="never")
+    done = _ended(Ending.COMPLETED, START, made)
+    void = _ended(Ending.EXITED, START, made)
+    assert _route("began", done, published=made) == [Refuse("trial", NotEnrolled.ALREADY_ENROLLED)]
+    assert isinstance(_route("began", void, published=made)[0], Enroll)
+    assert _route("bought", done) == [
+        Convert(enrollment="trial:ana", event_id="m1", at=START + DAY, value=None)
+    ]
+
+
 @pytest.mark.parametrize("reenter", ["after_exit", "restart"])
 def test_a_late_event_from_the_time_of_an_ended_enrollment_does_not_enroll(reenter: str) -> None:
     made = _journey(reenter=reenter)
@@ -137,6 +160,50 @@ def test_restart_closes_the_open_one_first() -> None:
     assert _endings([told]) == [Ending.EXITED]
     assert isinstance(begun, Enroll)
     assert begun.ordinal == 2
+
+
+@pytest.mark.parametrize("at", [START - HOUR, START, START + DAY])
+@pytest.mark.parametrize("ended_at", [None, START + 2 * DAY])
+def test_under_always_every_start_event_enrolls_whatever_there_is(
+    at: datetime, ended_at: datetime | None
+) -> None:
+    made = _journey(reenter="always")
+    there = _enrolled(made) if ended_at is None else _ended(Ending.EXITED, ended_at, made)
+    [begun] = _route("began", there, published=made, at=at, received_at=max(at, START))
+    assert isinstance(begun, Enroll)
+    assert (begun.ordinal, begun.start.at) == (2, at)
+
+
+def test_under_always_the_same_event_never_enrolls_twice() -> None:
+    made = _journey(reenter="always")
+    effects = _route("began", _enrolled(made), published=made, message_id="m0")
+    assert effects == [Refuse("trial", NotEnrolled.ALREADY_ENROLLED)]
+
+
+def test_under_always_with_a_key_each_key_counts_its_own() -> None:
+    made = _journey(reenter="always", key="cart")
+    there = [
+        _enrolled(made, id="trial:ana:1", key="1"),
+        _enrolled(made, id="trial:ana:1:~2", key="1", ordinal=2, start_event_id="m9"),
+    ]
+    [first] = _route("began", *there, published=made, cart="2")
+    [third] = _route("began", *there, published=made, cart="1")
+    assert isinstance(first, Enroll)
+    assert isinstance(third, Enroll)
+    assert (first.ordinal, third.ordinal) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("reenter", "closed"), [("never", 1), ("after_exit", 1), ("restart", 1), ("always", 0)]
+)
+def test_two_customers_who_are_one_keep_what_one_could_have(reenter: str, closed: int) -> None:
+    made = _journey(reenter=reenter)
+    both = [
+        _enrolled(made),
+        _enrolled(made, id="trial:ann", start_at=START + HOUR, start_event_id="m9"),
+    ]
+    cause = Identify(customer_id="ana", at=START + DAY, message_id="m1", traits={})
+    assert len(close_twins(cause, "customer.merged", both)) == closed
 
 
 def test_the_enrolling_event_never_restarts_what_it_opened() -> None:
@@ -177,6 +244,64 @@ def test_each_key_has_an_enrollment_of_its_own() -> None:
     [effect] = _route("began", _enrolled(made, key="1"), published=made, cart=2)
     assert isinstance(effect, Enroll)
     assert (effect.key, effect.ordinal) == ("2", 1)
+
+
+CARTS: dict[str, Any] = {"key": "cart", "newest_only": True, "reenter": "after_exit"}
+
+
+@pytest.mark.parametrize("ended_at", [None, START + 2 * DAY])
+def test_an_older_start_than_that_of_another_key_does_not_enroll(ended_at: datetime | None) -> None:
+    made = _journey(**CARTS)
+    ending = None if ended_at is None else Ending.EXITED
+    newer = _enrolled(made, key="2", ending=ending, ended_at=ended_at)
+    late: dict[str, Any] = {
+        "published": made,
+        "at": START - HOUR,
+        "received_at": START,
+        "cart": "1",
+    }
+    assert _route("began", newer, **late) == [Refuse("trial", NotEnrolled.NOT_NEWEST)]
+    void = replace(newer, ending=Ending.EXITED, ended_at=START)
+    assert isinstance(_route("began", void, **late)[0], Enroll)
+    kept = _journey(**{**CARTS, "newest_only": False})
+    assert isinstance(_route("began", newer, **{**late, "published": kept})[0], Enroll)
+
+
+def test_the_newest_ends_the_open_ones_of_other_keys_and_no_others() -> None:
+    made = _journey(**CARTS)
+    begun = _enrolled(made, id="new", key="2", start_at=START + DAY)
+    there = [
+        _enrolled(made, id="old", key="1"),
+        _enrolled(made, id="over", key="3", ending=Ending.EXITED, ended_at=START + HOUR),
+        _enrolled(made, id="same", key="2"),
+        _enrolled(_journey(journey="other", **CARTS), id="elsewhere", key="1"),
+        begun,
+    ]
+    [told] = outdated(begun, there, "m1", "began")
+    assert isinstance(told, Tell)
+    assert told.enrollment == "old"
+    assert (told.notice.ending, told.notice.at) == (Ending.EXITED, START + DAY)
+
+
+@pytest.mark.parametrize(("by", "amended"), [("bought", 1), ("left", 1), ("somebody", 0)])
+def test_a_newest_that_comes_late_had_ended_the_older_before_the_event_that_did(
+    by: str, amended: int
+) -> None:
+    made = _journey(**CARTS)
+    begun = _enrolled(made, id="new", key="2", start_at=START + DAY)
+    old = _enrolled(made, key="1", ending=Ending.EXITED, ended_at=START + 2 * DAY, ended_by=by)
+    effects = outdated(begun, [old, begun], "m1", "began")
+    assert effects == [Amend("trial:ana", Ending.EXITED, START + DAY, "began")] * amended
+
+
+def test_of_two_customers_who_are_one_only_the_newest_goes_on() -> None:
+    made = _journey(**CARTS)
+    both = [
+        _enrolled(made, key="1"),
+        _enrolled(made, id="trial:ann:2", key="2", start_at=START + HOUR, start_event_id="m9"),
+    ]
+    cause = Identify(customer_id="ana", at=START + DAY, message_id="m1", traits={})
+    assert [told.enrollment for told in close_twins(cause, "x", both)] == ["trial:ana"]
 
 
 def test_an_event_with_the_key_reaches_that_enrollment_and_one_without_it_all() -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from engine.calls import Call, ChangeConsent, EnrollByHand, Identify, Track
 from engine.definition import Journey
+from engine.keys import anonymous_customer
 from engine.lines import LifeLine, Line, StepLine
 from engine.matching import ConditionFailed
 from engine.person import Stage
 from engine.policy import Policy
+from engine.reasons import Ending, Reason
 from engine.simulator import simulate
 from tests.engine.enrolled import DAY, HOUR, START, journey, utc
 
@@ -282,6 +284,56 @@ def test_a_step_may_set_traits_that_other_steps_count_from() -> None:
     assert ("tip", "sent", utc(2026, 12, 1)) in _told(simulate(_stage(made), app.calls))
 
 
+@pytest.mark.parametrize(("leaves", "gets"), [(True, []), (["news"], []), (["other"], ["tip"])])
+def test_a_step_may_take_the_customer_off_topics(leaves: Any, gets: list[str]) -> None:
+    sunset = journey(
+        {"id": "off", "unsubscribe": leaves, "at": "start + 1 day"},
+        {"send": "tip", "at": "start + 2 days"},
+        **TRIAL,
+    )
+    bye = journey(
+        {"send": "bye", "at": "start", "transactional": True},
+        journey="bye", starts_on="consent.withdrawn",
+    )  # fmt: skip
+    app = App()
+    app.starts()
+    lines = [
+        each for each in simulate(_stage(sunset, bye), app.calls) if isinstance(each, StepLine)
+    ]
+    sent = {each.step: each.at for each in lines if each.reason is None}
+    assert sent["off"] == sent["bye"] == START + DAY
+    assert [step for step in sent if step == "tip"] == gets
+    left = [each.reason for each in lines if each.step == "tip" and each.reason]
+    assert left == ([] if gets else [Reason.UNSUBSCRIBED])
+
+
+def test_who_is_taken_off_may_come_back() -> None:
+    made = journey(
+        {"id": "off", "unsubscribe": True, "at": "start + 1 day"},
+        {"send": "tip", "at": "start + 3 days"},
+        **TRIAL,
+    )
+    app = App()
+    app.starts()
+    app.consents(START + 2 * DAY, subscribed=True, topic="news")
+    assert ("tip", "sent", START + 3 * DAY) in _told(simulate(_stage(made), app.calls))
+
+
+def test_an_unsubscribe_that_ends_its_own_journey_was_settled_before() -> None:
+    made = journey(
+        {"id": "off", "unsubscribe": True, "at": "start + 1 day"},
+        {"send": "tip", "at": "start + 3 days"},
+        **{**TRIAL, "ends_on": "consent.withdrawn"},
+    )
+    app = App()
+    app.starts()
+    assert _told(simulate(_stage(made), app.calls)) == [
+        ("", "entered", START),
+        ("off", "sent", START + DAY),
+        ("", "exited", START + DAY),
+    ]
+
+
 def test_restart_begins_again_and_says_so() -> None:
     app = App()
     app.starts()
@@ -290,6 +342,63 @@ def test_restart_begins_again_and_says_so() -> None:
     assert [what for _, what, _ in _told(simulate(stage, app.calls))] == [
         "entered", "sent", "exited", "entered", "sent", "sent", "completed",
     ]  # fmt: skip
+
+
+def test_every_order_is_an_enrollment_of_its_own_under_always() -> None:
+    app = App()
+    app.identify(START, email="ana@example.com")
+    for hour in (0, 2, 5):
+        app.track("ordered", START + hour * HOUR)
+    app.calls.append(app.calls[-1])  # the same message once more
+    app.by_hand(START + 6 * HOUR, START + 6 * HOUR, "order")
+    made = journey(
+        {"send": "receipt", "at": "start"},
+        {"send": "review", "at": "start + 1 day"},
+        journey="order", starts_on="ordered", reenter="always",
+    )  # fmt: skip
+    told = _told(simulate(_stage(made), app.calls))
+    assert [at for step, _, at in told if step == "review"] == [
+        START + DAY + hour * HOUR for hour in (0, 2, 5, 6)
+    ]
+
+
+def test_only_the_newest_cart_writes_to_the_customer() -> None:
+    made = journey(
+        {"send": "reminder", "at": "start + 1 day"},
+        journey="cart", starts_on="filled", key="cart", newest_only=True, reenter="after_exit",
+    )  # fmt: skip
+    app = App()
+    app.identify(START, email="ana@example.com")
+    for hour, cart in enumerate(("1", "2", "1", "1")):
+        app.track("filled", START + hour * HOUR, cart=cart)
+    lines = [line for line in simulate(_stage(made), app.calls) if isinstance(line, LifeLine)]
+    assert [(line.key, line.ending, line.at) for line in lines] == [
+        ("1", None, START),
+        ("1", Ending.EXITED, START + HOUR),
+        ("2", None, START + HOUR),
+        ("2", Ending.EXITED, START + 2 * HOUR),
+        ("1", None, START + 2 * HOUR),
+        ("1", Ending.COMPLETED, START + DAY + 2 * HOUR),
+    ]
+
+
+def test_a_visitors_newer_cart_ends_an_older_one_once_it_is_known_whose_it_was() -> None:
+    made = journey(
+        {"send": "reminder", "at": "start + 1 day"},
+        journey="cart", starts_on="filled", key="cart", newest_only=True, reenter="after_exit",
+    )  # fmt: skip
+    visitor = anonymous_customer("v")
+    app = App()
+    app.identify(START, email="ana@example.com")
+    app.track("filled", START, cart="1")
+    app.track("filled", START + HOUR, visitor, cart="2")
+    app.track("filled", START + 2 * HOUR, cart="1")  # inside still, as far as is known
+    link = {**app._next(START + 3 * HOUR, "ana"), "formerly": (visitor,), "traits": {}}
+    app.calls.append(Identify(**link))
+    lines = [line for line in simulate(_stage(made), app.calls) if isinstance(line, LifeLine)]
+    assert [(line.key, line.ending) for line in lines][-1] == ("1", Ending.COMPLETED)
+    [sent] = [line for line in simulate(_stage(made), app.calls) if isinstance(line, StepLine)]
+    assert (sent.key, sent.at) == ("1", START + DAY + 2 * HOUR)
 
 
 @pytest.mark.long

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from engine.expressions import Duration, parse_duration
 from engine.matching import ConditionFailed, History
+from engine.memberships import MadeOf
 from rendering.conditions import ConditionContext, Kind, compile_condition, counted, evaluate
 from rendering.errors import ConditionError, ConditionSyntaxError
 
@@ -36,6 +37,8 @@ def holds(text: str) -> bool:
         "customer.unknown | default(7) == 7",
         "customer.plan | upper == 'TRIAL'",
         "1 < customer.seats < 5",
+        "event.items | having('sku', 'a')",
+        "event.items | having('sku') | length == 1",
     ],
 )
 def test_it_holds(text: str) -> None:
@@ -60,6 +63,9 @@ def test_it_holds(text: str) -> None:
         "customer.unknown == ''",
         "customer.unknown == 0",
         "customer.plan == 5",
+        "event.items | having('sku', 'b')",
+        "event.nothing | having('sku', 'a')",
+        "customer.plan | having('sku')",
     ],
 )
 def test_it_does_not_hold_and_is_no_error(text: str) -> None:
@@ -180,11 +186,13 @@ def test_each_kind_of_condition_sees_what_it_is_about(kind: Kind, text: str) -> 
     assert compile_condition(text, kind).text == text
 
 
-def test_the_engine_is_told_what_a_segment_counts() -> None:
-    assert counted("count('a') + count('a', '7 days') > customer.b") == {
-        ("a", None),
-        ("a", parse_duration("7 days")),
-    }
+def test_the_engine_is_told_what_a_segment_is_made_of() -> None:
+    text = "count('a') + count('a', '7 days') > customer.b.c and customer['d']"
+    assert counted(text) == MadeOf(
+        frozenset({("a", None), ("a", parse_duration("7 days"))}), frozenset({"b", "d"})
+    )
+    assert counted("customer['a' ~ 'b'] == 1").traits is None
+    assert counted("1 == 1").traits == frozenset()
 
 
 def test_history_is_asked_with_names_and_durations() -> None:

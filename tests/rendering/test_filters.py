@@ -96,6 +96,47 @@ def test_in_french(text: str, french: str) -> None:
     assert said == french
 
 
+BASKET = {
+    "products": [
+        {"name": "T1", "category": "tablet", "brand": {"name": "Arc"}, "price": 300},
+        {"name": "C1", "category": "case", "price": 20, "tablet": None},
+        {"name": "T2", "category": "tablet", "brand": "Arc"},
+        "tablet",
+        ["category", "tablet"],
+    ],
+    "text": "tablet",
+    "one": {"category": "tablet"},
+}
+
+
+@pytest.mark.parametrize(
+    ("filtered", "names"),
+    [
+        ("customer.products | having('category', 'tablet')", "T1 T2"),
+        ("customer.products | having('category', 'phone')", ""),
+        ("customer.products | having('category')", "T1 C1 T2"),
+        ("customer.products | having('brand')", "T1 T2"),
+        ("customer.products | having('brand.name', 'Arc')", "T1"),
+        ("customer.products | having('tablet')", ""),
+        ("customer.products | having('tablet', none)", ""),
+        ("customer.products | having('category', customer.favourite)", ""),
+        ("customer.products | having('price', 20) | having('category', 'case')", "C1"),
+        ("customer.nothing | having('category')", ""),
+        ("customer.text | having('category')", ""),
+        ("customer.one | having('category')", ""),
+    ],
+)
+def test_having_finds_the_items_that_have_a_field(filtered: str, names: str) -> None:
+    text = "{% for item in " + filtered + " %}{{ item.name }} {% endfor %}"
+    assert words(text, BASKET).strip() == names
+
+
+@pytest.mark.parametrize("field", ["''", "5", "customer.nothing", f"'{'x' * 300}'", ""])
+def test_having_wants_the_name_of_a_field(field: str) -> None:
+    with pytest.raises(TemplateError):
+        words("{{ customer.products | having(" + field + ") | length }}", BASKET)
+
+
 def test_a_zone_that_is_none_is_utc() -> None:
     assert words("{{ customer.at | time }}", CUSTOMER, timezone="../etc") == "11:30\u202fPM"
 
@@ -125,6 +166,6 @@ def test_what_makes_no_sense_is_an_error(text: str) -> None:
 
 
 def test_every_filter_bears_a_missing_field_in_its_own_way() -> None:
-    for name in sorted(FILTERS - {"default", "d", "products"}):
+    for name in sorted(FILTERS - {"default", "d", "having", "products"}):
         with pytest.raises(TemplateError, match=r"`customer\.no` has no value"):
             words(f"{{{{ customer.no | {name} }}}}", CUSTOMER)

@@ -61,7 +61,7 @@ def mails(*, transactional: bool = True) -> Iterator[tuple[str, str]]:
             links = sample_links(topic)
             for source in (journey.messages[name] for name in step.messages):
                 if "email" in source.channels:
-                    offer = sample_offer(step, NOW, "Europe/Paris")
+                    offer = sample_offer(step.offer, NOW, "Europe/Paris")
                     for locale in ("en", *source.locales):
                         for who in (SOMEBODY, NOBODY):
                             name = (

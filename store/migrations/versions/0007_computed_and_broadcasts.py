@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("state", JSON_VALUE, nullable=False),
         sa.Column("inside", JSON_VALUE, nullable=False),
+        sa.Column("computed_at", UTC_TIME, nullable=False),
         sa.Column("changes_at", UTC_TIME),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name="fk_computed_customer_id_customers"

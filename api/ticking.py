@@ -1,0 +1,128 @@
+"""What time alone changes of customers, as its time comes; and what new definitions ask of all.
+
+Runs beside the dispatcher, in every process: who looks twice at one customer changes nothing.
+Asks the store one question a second, however many customers there are; of those whom nothing
+awaits it reads nothing. The one surprising fact: after a publication that computes something
+else, every customer is looked at once, a page at a time, and nobody enters or leaves a
+segment by it; until then whoever does something is looked at first.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.accept import accept_in
+from api.errors import kind_of
+from api.services import Services
+from engine.calls import TimePassed
+from engine.computed import Computations
+from rendering.computed import computations_of
+from store import computed, customers, journeys
+
+_log = structlog.get_logger("parcours.ticking")
+
+_EVERY = timedelta(seconds=1)
+
+# A few tens of milliseconds a transaction, in which SQLite's other writers wait.
+_AT_ONCE = 50
+
+# Between two pages, so that those who wait come first.
+_BREATH = timedelta(milliseconds=20)
+
+# For a transaction under way when the process stops.
+_LAST = timedelta(seconds=2)
+
+
+class Ticker:
+    """Looks at whom it is time to look at. `made` remembers what was computed of everybody."""
+
+    def __init__(self, services: Services, at_once: int = _AT_ONCE) -> None:
+        self._services = services
+        self._at_once = at_once
+        self._made: str | None = None
+
+    async def tick(self) -> int:
+        """Have all happen that is due now; of how many customers. Raises what the store raises."""
+        async with self._services.database.reading() as session:
+            published = await journeys.newest_publication(session)
+        by = computations_of(published.policy) if published is not None else None
+        if by is None or by.is_empty:
+            return 0
+        looked_at = 0
+        if self._made != by.version:
+            looked_at += await self._make_for_all(by)
+            self._made = by.version
+        while found := await self._due(by):
+            await self._look_at(found)
+            looked_at += len(found)
+        return looked_at
+
+    async def _due(self, by: Computations) -> Sequence[str]:
+        async with self._services.database.reading() as session:
+            return await computed.due(session, by.version, self._services.now(), self._at_once)
+
+    async def _make_for_all(self, by: Computations) -> int:
+        after, made = "", 0
+        while True:
+            async with self._services.database.reading() as session:
+                page = await computed.left_to_compute(session, by.version, after, self._at_once)
+            if not page:
+                return made
+            await self._look_at(page)
+            after, made = page[-1], made + len(page)
+            await asyncio.sleep(_BREATH.total_seconds())
+
+    async def _look_at(self, customer_ids: Sequence[str]) -> None:
+        services, now = self._services, self._services.now()
+        async with services.database.transaction() as session:
+            there = []
+            for each in sorted(customer_ids):
+                await customers.hold(session, each)  # from here on nobody erases or joins them
+                row = await customers.get(session, each)
+                if row is not None and row.merged_into is None:
+                    there.append(each)
+            calls = [_passed(each, now) for each in there]
+            accepted = await accept_in(session, services, calls, now) if calls else None
+        if accepted is not None and accepted.carried:
+            services.woken.set()
+
+
+def _passed(customer_id: str, now: datetime) -> TimePassed:
+    return TimePassed(
+        customer_id=customer_id, at=now, message_id=f"time:{customer_id}:{now.isoformat()}"
+    )
+
+
+@asynccontextmanager
+async def ticking(services: Services) -> AsyncIterator[None]:
+    """Look every second meanwhile."""
+    stopping = asyncio.Event()
+    task = asyncio.create_task(_tick_until(stopping, services), name="ticking")
+    try:
+        yield
+    finally:
+        stopping.set()
+        _, late = await asyncio.wait([task], timeout=_LAST.total_seconds())
+        for each in late:
+            each.cancel()
+            await asyncio.wait([each])
+
+
+async def _tick_until(stopping: asyncio.Event, services: Services) -> None:
+    ticker = Ticker(services)
+    while not stopping.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_EVERY.total_seconds()):
+                await stopping.wait()
+                return
+        try:
+            looked_at = await ticker.tick()
+        except (SQLAlchemyError, OSError) as error:
+            _log.warning("could not look at whom time changes", error=kind_of(error))
+            continue
+        if looked_at:
+            _log.info("looked at whom time changed", customers=looked_at)

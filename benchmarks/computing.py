@@ -1,0 +1,122 @@
+"""Events per second with everything published that the library has, against nothing at all.
+
+With all of it every order, look at a product and use of the app is counted, summed and
+weighed for computed traits and segments; orders and carts begin and end journeys as well.
+The events are the same for both, mixed as a shop's are: most are looks, few are orders.
+"""
+
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from api.services import Services
+from api.ticking import Ticker
+from authoring.folder import LoadedJourneys, load_journeys
+from benchmarks.posting import listening, post
+from benchmarks.preparing import prepared
+from benchmarks.ratios import Ratio
+from benchmarks.servers import postgres_server
+from settings import load
+from store.database import Database
+
+LIBRARY = Path(__file__).parent.parent / "journeys" / "library"
+
+_ROUNDS = 5
+_REQUESTS, _SIZE = 60, 50  # of one round: a second or two each
+_CUSTOMERS = [f"cust_{number}" for number in range(2_000)]
+
+# Of a thousand events. A visit to a shop has some twenty, one in ten fills a cart, and one in
+# forty orders; nothing looks at most pages, but something at every product that is seen.
+_MIX = {
+    "page_seen": 600,
+    "product_viewed": 250,
+    "report_created": 120,
+    "cart_updated": 25,
+    "order_completed": 5,
+}
+
+_numbers = count()
+
+
+async def run() -> None:
+    """Both in turns, on each store."""
+    library = load_journeys(LIBRARY)
+    with ExitStack() as stack:
+        home = stack.enter_context(tempfile.TemporaryDirectory(prefix="parcours-bench-"))
+        urls = {
+            "SQLite": [f"sqlite+aiosqlite:///{home}/{name}.db" for name in ("all", "none")],
+            "PostgreSQL": [stack.enter_context(postgres_server()) for _ in range(2)],
+        }
+        for name, (full, bare) in urls.items():
+            await _compare(name, library, full, bare)
+
+
+async def _compare(store: str, library: LoadedJourneys, full: str, bare: str) -> None:
+    keys = [
+        await prepared(full, library, _CUSTOMERS),
+        await prepared(bare, None, _CUSTOMERS),
+    ]
+    rates: tuple[list[float], list[float]] = ([], [])
+    await _compute_for_all(full)
+    with listening(full) as first, listening(bare) as second:
+        for number in range(_ROUNDS + 1):
+            drawn = Random(number)
+            requests = [[_event(drawn) for _ in range(_SIZE)] for _ in range(_REQUESTS)]
+            for which in (0, 1) if number % 2 else (1, 0):
+                began = time.perf_counter()
+                await post((first, second)[which], keys[which], requests)
+                if number:  # the first round is to warm up
+                    took = time.perf_counter() - began
+                    rates[which].append(_REQUESTS * _SIZE / took)
+    told = [max(each) for each in rates]
+    print(f"  {store}: all {told[0]:,.0f}, none {told[1]:,.0f} events a second at best", flush=True)
+    shares = [full / bare for full, bare in zip(*rates, strict=True)]
+    print(Ratio(f"events on {store}, all of the library / nothing", shares, at_least=0.7))
+
+
+async def _compute_for_all(url: str) -> None:
+    """What a publication does once, so that it is not measured."""
+    database = Database(url)
+    settings = load(database_url=url, secret_key="a key of thirty-two characters .")
+    await Ticker(Services(database=database, settings=settings)).tick()
+    await database.dispose()
+
+
+def _event(drawn: Random) -> dict[str, Any]:
+    number = next(_numbers)
+    (event,) = drawn.choices(list(_MIX), list(_MIX.values()))
+    return {
+        "type": "track",
+        "userId": drawn.choice(_CUSTOMERS),
+        "event": event,
+        "messageId": f"bench-{number}",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "properties": _PROPERTIES[event](number, drawn),
+    }
+
+
+_PRODUCT = {"name": "Tablet", "category": "tablet", "price": 399, "product_id": "t1"}
+_PROPERTIES: dict[str, Any] = {
+    "page_seen": lambda number, drawn: {"path": f"/p/{number % 50}"},
+    "product_viewed": lambda number, drawn: {
+        **_PRODUCT,
+        "category": drawn.choice(["tablet", "case", "phone", "book"]),
+        "seconds": drawn.randrange(90),
+    },
+    "report_created": lambda number, drawn: {"kind": "weekly"},
+    "cart_updated": lambda number, drawn: {
+        "cart_id": f"cart-{number}",
+        "total": drawn.randrange(120),
+        "products": [_PRODUCT],
+    },
+    "order_completed": lambda number, drawn: {
+        "order_id": f"order-{number}",
+        "total": drawn.randrange(20, 400),
+        "products": [_PRODUCT],
+    },
+}

@@ -1,0 +1,165 @@
+"""Which segments a customer is in, as their state and traits have it at a time.
+
+Decides what each condition gets to see, and remembers its answers; what the numbers in it
+come to is for `engine.measures` to say. The surprising fact: most customers differ in no
+number that a segment looks at, so most answers are known without evaluating anything.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.company import COMPANY
+from engine.expressions import Duration
+from engine.matching import ConditionFailed, Evaluate, History, PastEvent
+from engine.measures import Measure
+
+# Plain JSON, kept in a row; {} is a customer who did nothing.
+State = Mapping[str, Any]
+# What measures come to, by their keys.
+Values = Mapping[str, Any]
+# Under which keys of a state: the time of the newest event, and what is kept by measure.
+AT, KEPT = "at", "kept"
+
+# Some megabytes. Facts that are longer are one customer's own, and never asked about twice.
+_MOST_ANSWERS = 10_000
+_LONGEST_FACTS = 300
+
+
+@dataclass(frozen=True)
+class MadeOf:
+    """What a condition's text looks at: events it counts, within how long, and traits by name.
+
+    `traits` is None where the text does not say which, as in `customer[customer.kind]`.
+    """
+
+    counts: frozenset[tuple[str, Duration | None]]
+    traits: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A measure under its name in the state, and the events that it takes in."""
+
+    key: str
+    event: str
+    where: str | None
+    measure: Measure
+
+    def takes(self, event: PastEvent, evaluate: Evaluate) -> bool:
+        """Whether the measure is about the event. A `where` in error is no match."""
+        if self.event != event.name:
+            return False
+        if self.where is None:
+            return True
+        try:
+            return evaluate(self.where, {}, event.properties, None)
+        except ConditionFailed:
+            return False
+
+    def value(self, state: State, now: int, tz: ZoneInfo) -> Any:
+        """What it comes to at `now`."""
+        return self.measure.value(self.of(state), now, tz)
+
+    def of(self, state: State) -> Any:
+        """What is kept of it in a state."""
+        return state.get(KEPT, {}).get(self.key)
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A segment: its condition, and what that looks at; `own` None is every trait there is."""
+
+    name: str
+    condition: str
+    own: tuple[str, ...] | None
+    traits: Mapping[str, Kept]
+    counts: Mapping[tuple[str, Duration | None], Kept]
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """The measures that it looks at."""
+        return (*self.traits.values(), *self.counts.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Says who is in which segment. `computed` are the names that hide traits of one's own."""
+
+    computed: frozenset[str]
+    _answers: dict[Any, bool] = field(default_factory=dict)
+
+    def inside(
+        self, segments: Iterable[Membership], own: Mapping[str, Any], values: Values, ask: Evaluate
+    ) -> frozenset[str]:
+        """Those of the segments that a customer is in with these traits and these values."""
+        return frozenset(each.name for each in segments if self._holds(each, own, values, ask))
+
+    def _holds(
+        self,
+        segment: Membership,
+        own: Mapping[str, Any],
+        values: Values,
+        evaluate: Evaluate,
+    ) -> bool:
+        names = own.keys() if segment.own is None else segment.own
+        hidden = self.computed | {COMPANY}
+        traits = {name: own[name] for name in names if name in own and name not in hidden}
+        for name, each in segment.traits.items():
+            if (computed := values[each.key]) is not None:
+                traits[name] = computed
+        counts = {asked: values[each.key] for asked, each in segment.counts.items()}
+        said = repr(traits)
+        facts = (evaluate, segment.name, said, *counts.values())
+        if (answer := self._answers.get(facts)) is None:
+            answer = _holds(segment.condition, traits, counts, evaluate)
+            if len(said) <= _LONGEST_FACTS:
+                if len(self._answers) >= _MOST_ANSWERS:
+                    self._answers.clear()
+                self._answers[facts] = answer
+        return answer
+
+
+def kept_by(memberships: Iterable[Membership]) -> tuple[Kept, ...]:
+    """The measures that these look at, each once."""
+    return tuple({each.key: each for segment in memberships for each in segment.kept}.values())
+
+
+def values_of(kept: Iterable[Kept], state: State, now: int, tz: ZoneInfo) -> dict[str, Any]:
+    """What measures come to at `now`, by their keys."""
+    return {each.key: each.value(state, now, tz) for each in kept}
+
+
+def time_alone(
+    kept: Iterable[Kept], state: State, now: int, tz: ZoneInfo
+) -> Iterator[tuple[int, Values]]:
+    """Every instant after `now` at which time alone changes a value, and what changes then."""
+    changes = merge(*(_changes(each, state, now, tz) for each in kept), key=lambda one: one[0])
+    for at, together in groupby(changes, key=lambda one: one[0]):
+        yield at, {key: value for _, key, value in together}
+
+
+def _changes(each: Kept, state: State, now: int, tz: ZoneInfo) -> Iterator[tuple[int, str, Any]]:
+    for at, value in each.measure.changes(each.of(state), now, tz):
+        yield at, each.key, value
+
+
+def _holds(
+    condition: str,
+    traits: Mapping[str, Any],
+    counts: Mapping[tuple[str, Duration | None], int],
+    evaluate: Evaluate,
+) -> bool:
+    """A condition in error does not hold."""
+    history = History(
+        count=lambda event, within: counts[event, within],
+        sent=lambda step: False,
+        clicked=lambda step: False,
+    )
+    try:
+        return evaluate(condition, traits, {}, history)
+    except ConditionFailed:
+        return False

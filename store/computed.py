@@ -1,0 +1,157 @@
+"""What is computed of customers: one row each, and which of them time alone will change next.
+
+Decides nothing about what is computed; `engine.computed` does. The surprising fact: a row is
+right only under the definitions whose version it names. Under others it is as if there were
+none, and whoever needs it computes it anew from the customer's events.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Executable, bindparam, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from engine.computed import Computations, State
+from engine.keys import ANONYMOUS
+from engine.matching import Evaluate, PastEvent
+from store import events
+from store.built_once import run
+from store.inserting import insert_for, parameters, sql_table
+from store.tables import Computed, Customer, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a customer, as `store.tables.Computed` describes it.
+
+    Not the row's own class: making one of those takes ten times as long.
+    """
+
+    customer_id: str
+    by: str
+    state: State
+    inside: Sequence[str]
+    computed_at: datetime
+    changes_at: datetime | None
+
+    def values(self) -> dict[str, Any]:
+        """The columns."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class WithTraits:
+    """What is kept, and what else of its customer segments hang on: their own traits and zone."""
+
+    kept: Kept
+    traits: Mapping[str, Any]
+    context_timezone: str | None
+
+
+async def of_customers(session: AsyncSession, customer_ids: Collection[str]) -> Mapping[str, Kept]:
+    """What is kept of these customers, by whatever definitions."""
+    if not customer_ids:
+        return {}
+    found = await run(session, _OF_CUSTOMERS, {"ids": sorted(customer_ids)})
+    return {row[0]: Kept(*row) for row in found}
+
+
+async def with_traits(
+    session: AsyncSession, customer_ids: Collection[str]
+) -> Mapping[str, WithTraits]:
+    """What is kept of these customers, each with the customer's own traits."""
+    found = await run(session, _WITH_TRAITS, {"ids": sorted(customer_ids)})
+    return {row[0]: WithTraits(Kept(*row[:6]), *row[6:]) for row in found}
+
+
+async def state_of(
+    session: AsyncSession,
+    by: Computations,
+    evaluate: Evaluate,
+    customer_id: str,
+    row: Kept | Computed | None,
+) -> State:
+    """What is remembered of a customer's events: as kept, or computed anew."""
+    if row is not None and row.by == by.version:
+        return row.state
+    theirs = await events.of_customers(session, [customer_id], by.events)
+    return folded(by, theirs[customer_id], evaluate)
+
+
+def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> State:
+    """What is to be remembered of these events."""
+    state: State = {}
+    for event in theirs:
+        past = PastEvent(name=event.name or "", at=event.occurred_at, properties=event.properties)
+        state = by.fold(state, past, evaluate)
+    return state
+
+
+async def keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
+    """Keep this of locked customers, in place of what was."""
+    if rows:
+        dialect = session.get_bind().dialect.name
+        await run(session, _keep(dialect), parameters([row.values() for row in rows]))
+
+
+async def forget(session: AsyncSession, customer_ids: Iterable[str]) -> None:
+    """Nothing is computed of these any more."""
+    await session.execute(delete(Computed).where(col(Computed.customer_id).in_(set(customer_ids))))
+
+
+async def due(session: AsyncSession, version: str, now: datetime, limit: int) -> list[str]:
+    """Customers whom time alone changes at `now` or has since, those of longest ago first."""
+    found = await session.scalars(
+        select(col(Computed.customer_id))
+        .where(col(Computed.changes_at) <= now, col(Computed.by) == version)
+        .order_by(col(Computed.changes_at), col(Computed.customer_id))
+        .limit(limit)
+    )
+    return list(found)
+
+
+async def left_to_compute(session: AsyncSession, version: str, after: str, limit: int) -> list[str]:
+    """Customers of whom nothing is computed by these definitions, in order of id, from `after` on.
+
+    Of visitors and of what are only names of others nothing is ever computed.
+    """
+    found = await session.scalars(
+        select(col(Customer.id))
+        .outerjoin(Computed, col(Computed.customer_id) == col(Customer.id))
+        .where(
+            col(Customer.id) > after,
+            col(Customer.id).not_like(f"{ANONYMOUS}%"),
+            col(Customer.first_seen_at).is_not(None),
+            col(Customer.merged_into).is_(None),
+            col(Customer.erased_at).is_(None),
+            or_(col(Computed.by).is_(None), col(Computed.by) != version),
+        )
+        .order_by(col(Customer.id))
+        .limit(limit)
+    )
+    return list(found)
+
+
+_ROWS, _CUSTOMERS = sql_table(Computed), sql_table(Customer)
+_COLUMNS = tuple(_ROWS.c[each.name] for each in fields(Kept))
+_THEIRS = _ROWS.c.customer_id.in_(bindparam("ids", expanding=True))
+_OF_CUSTOMERS = select(*_COLUMNS).where(_THEIRS)
+_WITH_TRAITS = (
+    select(*_COLUMNS, _CUSTOMERS.c.traits, _CUSTOMERS.c.context_timezone)
+    .join(_CUSTOMERS, _CUSTOMERS.c.id == _ROWS.c.customer_id)
+    .where(_THEIRS)
+)
+
+
+@cache  # putting it together takes longer than running it
+def _keep(dialect: str) -> Executable:
+    statement = insert_for(dialect, Computed)
+    changed = ("by", "state", "inside", "computed_at", "changes_at")
+    return statement.on_conflict_do_update(
+        index_elements=["customer_id"],
+        set_={name: statement.excluded[name] for name in changed},
+    )
