@@ -18,7 +18,7 @@ from api.services import Services
 from api.steering import Steering
 from engine.calls import ChangeConsent, Identify
 from store import archives, audit, broadcasts, customers, enrollments
-from store.tables import ArchivedInside, Computed
+from store.tables import ArchivedInside
 from tests.api.broadcasting import (
     all_pages,
     begun,
@@ -122,11 +122,9 @@ async def _statements(services: Services, asked: Asked) -> int:
     return len(seen)
 
 
-async def test_an_audience_asks_for_segments_and_subscriptions(services: Services) -> None:
+async def test_an_audience_asks_for_subscriptions(services: Services) -> None:
     await publish(services.database)
     await known(services, *SOME)
-    async with services.database.transaction() as session:
-        session.add(Computed(customer_id="c1", by="x", inside=["lapsed"], computed_at=A_DAY))
     for who in ("c2", "c3"):
         given = ChangeConsent(
             customer_id=who,
@@ -142,6 +140,25 @@ async def test_an_audience_asks_for_segments_and_subscriptions(services: Service
     assert (await preview(services, asked, "t")).audience == 1
     asked = Asked("x", event="told", audience="subscribed('onboarding')")
     assert (await preview(services, asked, "t")).audience == 8
+
+
+async def test_an_audience_sees_what_is_computed_and_the_segments(services: Services) -> None:
+    rules = policy(
+        caps=[],
+        traits={"orders": {"count": "order_placed"}},
+        segments={"buyers": {"when": "customer.orders >= 1"}},
+    )
+    await publish(services.database, rules=rules)
+    await known(services, *SOME)
+    for number, who in ((1, "c1"), (2, "c1"), (3, "c2")):
+        await take(services, track("order_placed", customer=who, message_id=f"o{number}"))
+    for audience, numbers in (
+        ("customer.orders >= 2", 1),
+        ("inside('buyers')", 2),
+        ("not inside('buyers')", 6),
+    ):
+        asked = Asked("x", event="told", audience=audience)
+        assert (await preview(services, asked, "t")).audience == numbers, audience
 
 
 async def test_an_event_routes_as_any_but_is_no_use_of_the_product(services: Services) -> None:
