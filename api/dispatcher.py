@@ -132,8 +132,12 @@ class Dispatcher:
         room = self._room(now)
         # Rows that a crash of the database makes pending again are carried again, harmlessly.
         async with self._database.transaction(durable=False) as session:
+            plain = [row.id for row, outcome in self._landed if outcome == Done()]
+            if plain:
+                await outbox.mark_done(session, [n for n in plain if n is not None], now)
             for row, outcome in self._landed:
-                await self._write(session, row, outcome, now)
+                if outcome != Done():
+                    await self._write(session, row, outcome, now)
             lease = self._courier.longest + _LEASE_SLACK
             taken = await outbox.heads(session, room, now, lease) if room > 0 else []
         for row, outcome in self._landed:
@@ -178,9 +182,8 @@ class Dispatcher:
         assert row.id is not None  # it was read
         told = _log.bind(row=row.id, kind=row.kind.value)
         match outcome:
-            case Done(note=note):
-                if note is not None:
-                    told.info("carried, with nothing to do", note=note)
+            case Done(note=note):  # one without a note is written with all the others
+                told.info("carried, with nothing to do", note=note)
                 await outbox.mark_done(session, [row.id], now)
             case Declined(why=why):
                 told.info("declined")
