@@ -35,6 +35,11 @@ _log = structlog.get_logger("parcours.dispatcher")
 # milliseconds each; 32 in flight also keep a server at 100 ms distance busy.
 _AT_ONCE = 32
 
+# While so many are in flight there is a backlog, and then what lands within a moment is written
+# together: each transaction costs as much as carrying a row. Nobody waits for it otherwise.
+_MANY = _AT_ONCE // 2
+_GATHERING = timedelta(milliseconds=10)
+
 # How often to look for rows whose time has come, and for those of other processes where the
 # database does not tell of them (`store.waking`).
 _POLL = timedelta(seconds=1)
@@ -130,6 +135,8 @@ class Dispatcher:
         self._collect()
         now = self._services.wall()
         room = self._room(now)
+        if room <= 0 and not self._landed:
+            return False  # a transaction for nothing
         # Rows that a crash of the database makes pending again are carried again, harmlessly.
         async with self._database.transaction(durable=False) as session:
             plain = [row.id for row, outcome in self._landed if outcome == Done()]
@@ -174,6 +181,8 @@ class Dispatcher:
         await asyncio.wait(
             awaited, timeout=_POLL.total_seconds(), return_when=asyncio.FIRST_COMPLETED
         )
+        if landings and len(self._flying) > _MANY:
+            await asyncio.sleep(_GATHERING.total_seconds())
 
     async def _write(
         self, session: AsyncSession, row: OutboxRow, outcome: Outcome, now: datetime
