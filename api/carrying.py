@@ -256,7 +256,11 @@ class Carrier:
         if notice.tells_facts and told.journey.uses_best_hour:
             hours = await best_hours(self.session, person.row.id, person.tz)
             notice = notice.model_copy(update={"hours": hours})
-        self._put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"), cause)
+        if told.has_workflow:
+            payload = notice.model_dump(mode="json")
+            self._put_out(person, OutboxKind.SIGNAL, enrollment, payload, cause)
+        elif notice.ending is None:
+            return  # one message of a broadcast: it has no steps to fire or to move
         if notice.ending is None:
             self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)
             return

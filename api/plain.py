@@ -16,6 +16,7 @@ from engine.watching import Watched
 from rendering.conditions import may_hold
 from store import customers
 from store.customers import Known
+from store.tables import EventKind
 
 
 def concerned_by(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
@@ -65,6 +66,7 @@ def _is_plain(call: Call, known: Known, watched: Watched) -> bool:
         isinstance(call, Track)
         and not _may_concern(call, watched)
         and call.event not in watched.moving
+        and call.kind != EventKind.SYSTEM  # who is told something has not used the product
         and not call.clamped
         and not call.historical  # what was erased is asked for
         and known.first_seen_at is not None

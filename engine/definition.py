@@ -37,6 +37,7 @@ from engine.fields import (
     read_events,
     read_variants,
 )
+from engine.keys import BROADCAST
 from engine.variants import Offer, Variant
 
 __all__ = [
@@ -254,6 +255,8 @@ class Journey(Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.journey == BROADCAST:
+            raise ValueError(f"a journey can't be called `{BROADCAST}`: broadcasts' workflows are")
         if self.transactional and self.topic is not None:
             raise ValueError("a journey has a `topic` or is `transactional`, not both")
         if not self.transactional and self.topic is None:
