@@ -22,9 +22,9 @@ from engine.routing import zone_of
 from engine.stops import Target
 from rendering.errors import TemplateError
 from rendering.messages import MessageSource
-from store import deliveries, events, journeys
+from store import broadcasts, deliveries, events, journeys
 from store.journeys import Published
-from store.tables import Customer, Enrollment, Message
+from store.tables import BroadcastState, Customer, Enrollment, Message
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Case:
     facts: gate.Customer
     zone: str
     stopped: tuple[Target, ...] = ()
+    broadcast: BroadcastState | None = None  # how the broadcast stands that it is a message of
 
     @property
     def policy(self) -> Policy:
@@ -122,7 +123,14 @@ async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case
         ),
         zone=zone_of(rows.customer.traits, rows.customer.context_timezone, policy.timezone)[0],
         stopped=rows.stopped,
+        broadcast=await _broadcast(session, rows.enrollment),
     )
+
+
+async def _broadcast(session: AsyncSession, enrollment: Enrollment) -> BroadcastState | None:
+    if enrollment.broadcast_id is None:
+        return None
+    return await broadcasts.state_of(session, enrollment.broadcast_id)
 
 
 def _channels(

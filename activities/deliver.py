@@ -42,7 +42,7 @@ from engine.orders import DeliverOrder
 from engine.reasons import Decision, Ending, Reason
 from rendering.errors import RenderingError
 from store import customers, enrollments, messages, offers
-from store.tables import Enrollment, EnrollmentState, Message, Offer
+from store.tables import BroadcastState, Enrollment, EnrollmentState, Message, Offer
 
 # How long a paused enrollment, whose workflow has not heard of it yet, waits to ask again.
 _PAUSED_RETRY = timedelta(minutes=1)
@@ -314,9 +314,11 @@ def _stands(attempt: Attempt, case: Case) -> Over | NotBefore | Settled | None:
     enrollment = case.enrollment
     if enrollment.state is not EnrollmentState.OPEN:
         return _over(enrollment)
+    if case.broadcast is BroadcastState.STOPPED:  # which closes the enrollment in its turn
+        return Over(ending=Ending.CANCELLED, by="broadcast", at=case.at)
     if case.step.id in enrollment.skipped_steps:
         return Settled(decision=Decision.NOT_SENT, reason=Reason.SKIPPED)
-    if enrollment.paused_at is not None:
+    if enrollment.paused_at is not None or case.broadcast is BroadcastState.PAUSED:
         return NotBefore(until=max(case.at, attempt.at) + _PAUSED_RETRY)
     return None
 

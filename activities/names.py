@@ -2,3 +2,4 @@
 
 DELIVER = "deliver"
 RECORD = "record"
+BROADCAST_PAGE = "broadcast_page"

@@ -49,6 +49,7 @@ async def put_by(session: AsyncSession, attempt: Attempt, case: Case) -> None:
         message=_outgoing(case, go),
         now=attempt.now,
         until=attempt.now + left,
+        broadcast_id=case.enrollment.broadcast_id,
     )
 
 

@@ -22,8 +22,10 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.by_hand import REFUSED_BY_HAND
 from api.carrying import Carrier
 from api.consenting import with_what_is_asked
+from api.errors import ApiError
 from api.event_rows import event_rows
 from api.joining import join_all
 from api.people import people
@@ -109,13 +111,18 @@ async def accept_in(
     calls: Sequence[Call],
     received_at: datetime,
     said: Sayings | None = None,
+    refused: dict[str, ApiError] | None = None,
 ) -> Accepted:
-    """`accept` inside a transaction of the caller's, who sets `services.woken` after it."""
+    """`accept` inside a transaction of the caller's, who sets `services.woken` after it.
+
+    With `refused` those whom a person may not enroll are put there, by message id, and the
+    others are enrolled none the less.
+    """
     reach = reach_of(calls)
     for _ in range(MOST_TRIES):
         try:
             async with session.begin_nested():  # undone, it lets the locks go
-                return await _accept(session, services, calls, received_at, said, reach)
+                return await _accept(session, services, calls, received_at, said, reach, refused)
         except NotReachedError as short:
             reach = short.wider
     raise RuntimeError("whom a request concerns has kept changing")
@@ -128,8 +135,11 @@ async def _accept(
     received_at: datetime,
     said: Sayings | None,
     reach: Reach,
+    refused: dict[str, ApiError] | None = None,
 ) -> Accepted:
     """One try. Raises NotReachedError."""
+    if refused is not None:
+        refused.clear()  # what an earlier try said
     published = await journeys.newest_publication(session)
     by = computations_of(published.policy) if published is not None else None
     watched = await journeys.watched_by_all(session, published)
@@ -169,7 +179,12 @@ async def _accept(
     for customer_id, found in theirs.items():
         person = known[customer_id]
         for call in sorted(found, key=lambda call: call.at):
-            await take(carrier, person, call, how_said(said, call))
+            try:
+                await take(carrier, person, call, how_said(said, call))
+            except REFUSED_BY_HAND as error:
+                if refused is None:
+                    raise
+                refused[call.message_id] = error
             person.waiting.discard(call.message_id)
     await carrier.write()
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as

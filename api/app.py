@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.broadcasting.telling import telling
 from api.callbacks.sns import Sns
 from api.dispatcher import Dispatcher
 from api.errors import ApiError, BadRequestError, CallsRefusedError, ErasedError, kind_of
@@ -22,6 +23,7 @@ from api.intake import Intake
 from api.pruning import pruning
 from api.request_limits import RequestLimits
 from api.routes import (
+    broadcasts,
     browser,
     callbacks,
     confirm,
@@ -56,9 +58,10 @@ _DESCRIPTION = (
     "Everything but health, links in messages and the settings of pages needs a key: "
     "`Authorization: Bearer <key>`, or Basic with the key as the user name. What a key may do "
     "is its scopes: `events:write` for events in; `support` for customers, enrollments and the "
-    "pages; `admin` for that and for what can't be undone. How much is its rate: over it, the "
-    "answer is 429, and `Retry-After` says when to come again. Every error has a `code`, which "
-    "programs compare, and a `message`, which says what to do."
+    "pages; `broadcasts` to write to everybody at once; `admin` for all these and for what "
+    "can't be undone. How much is its rate: over it, the answer is 429, and `Retry-After` says "
+    "when to come again. Every error has a `code`, which programs compare, and a `message`, "
+    "which says what to do."
 )
 
 # What the frameworks' own refusals, and those of `api.request_limits`, are called.
@@ -72,6 +75,7 @@ _GROUPS = (
     customers,
     enrollments,
     stops,
+    broadcasts,
     offers,
     events,
     outbox,
@@ -98,6 +102,7 @@ def create_app(services: Services) -> FastAPI:
             pruning(services),
             ticking(services),
             runner.running(),
+            telling(services),
         ):
             yield
 

@@ -75,20 +75,24 @@ class Archiving:
             self._services.woken.set()
             if len(page) < _PAGE:
                 return exited
-            after, _ = page[-1]
+            after = page[-1][0]
 
     async def _exit_page(
-        self, session: AsyncSession, page: list[tuple[str, str]], apart: timedelta
+        self, session: AsyncSession, page: list[tuple[str, str, bool]], apart: timedelta
     ) -> int:
         """Close them, and give Temporal word of each in its turn; how many were still open."""
         wall, now = self._services.wall(), self._services.now()
-        await customers.lock_known(session, {owner for _, owner in page}, wall, make=False)
+        await customers.lock_known(session, {owner for _, owner, _ in page}, wall, make=False)
         before = await held.last_turn(session)
         turn = wall if before is None else max(wall, before + apart)
         notice = Notice(event_id=BY, name=BY, at=now, ending=Ending.EXITED)
         told: list[OutboxRow] = []
-        for enrollment_id, owner in page:
-            if await enrollments.close(session, enrollment_id, Ending.EXITED, now, BY):
+        exited = 0
+        for enrollment_id, owner, has_workflow in page:
+            if not await enrollments.close(session, enrollment_id, Ending.EXITED, now, BY):
+                continue
+            exited += 1
+            if has_workflow:
                 told.append(
                     OutboxRow(
                         customer_id=owner,
@@ -101,7 +105,7 @@ class Archiving:
                 )
                 turn += apart
         await outbox.append_all(session, told)
-        return len(told)
+        return exited
 
     async def _check_exists(self, session: AsyncSession, journey: str) -> None:
         known = await journeys.ever(session)

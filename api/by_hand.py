@@ -4,6 +4,10 @@ Decides whether the customer may enter, by the same rules as an event: `reenter`
 people too. Only that the enrolling event may be old (`fresh`) is the person's own choice.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from api.carrying import Carrier
 from api.errors import (
     AlreadyEnrolledError,
@@ -14,8 +18,12 @@ from api.errors import (
 from api.people import Person
 from engine.calls import EnrollByHand
 from engine.definition import Journey
+from engine.effects import Enrolled
 from engine.entering import enroll, has_newer, may_enter_by_hand, next_ordinal
 from engine.matching import key_of
+
+# Why a person may not enroll somebody; nothing was written before it was found.
+REFUSED_BY_HAND = (AlreadyEnrolledError, JourneyArchivedError, NoKeyError, NoSuchJourneyError)
 
 
 async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -> None:
@@ -32,20 +40,8 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
         return
     if journey.journey in await carrier.archived():
         raise JourneyArchivedError(journey.journey)
-    key = _key(journey, call)
-    mine = [e for e in person.enrolled if e.journey.journey == call.journey and e.key == key]
-    if not may_enter_by_hand(journey, mine):
-        is_open = any(each.ending is None for each in mine)
-        was = "is in" if is_open else "has been in"
-        advice = (
-            "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"
-        )
-        raise AlreadyEnrolledError(f"the customer {was} `{call.journey}` already: {advice}")
-    if has_newer(journey, key, call.start_at, person.enrolled):
-        raise AlreadyEnrolledError(
-            f"the customer began `{call.journey}` later than that with another "
-            f"`{journey.key}`, and it is `newest_only`: give a later start"
-        )
+    key = check_may_enter(journey, person, call.properties, call.start_at)
+    mine = _beside(journey, person, key)
     effect = enroll(
         journey,
         key,
@@ -59,8 +55,34 @@ async def enroll_by_hand(carrier: Carrier, person: Person, call: EnrollByHand) -
     await carrier.begin(person, call, effect)
 
 
-def _key(journey: Journey, call: EnrollByHand) -> str | None:
-    key = key_of(journey, call.properties)
+def check_may_enter(
+    journey: Journey, person: Person, properties: Mapping[str, Any], start_at: datetime
+) -> str | None:
+    """The key under which they would enter. Raises AlreadyEnrolledError, NoKeyError."""
+    key = _key(journey, properties)
+    mine = _beside(journey, person, key)
+    if not may_enter_by_hand(journey, mine):
+        is_open = any(each.ending is None for each in mine)
+        was = "is in" if is_open else "has been in"
+        advice = (
+            "cancel that enrollment first" if is_open else "its `reenter` is `never`, so once only"
+        )
+        raise AlreadyEnrolledError(f"the customer {was} `{journey.journey}` already: {advice}")
+    if has_newer(journey, key, start_at, person.enrolled):
+        raise AlreadyEnrolledError(
+            f"the customer began `{journey.journey}` later than that with another "
+            f"`{journey.key}`, and it is `newest_only`: give a later start"
+        )
+    return key
+
+
+def _beside(journey: Journey, person: Person, key: str | None) -> list[Enrolled]:
+    """Their enrollments in this journey with this key."""
+    return [e for e in person.enrolled if e.journey.journey == journey.journey and e.key == key]
+
+
+def _key(journey: Journey, properties: Mapping[str, Any]) -> str | None:
+    key = key_of(journey, properties)
     if journey.key is not None and key is None:
         raise NoKeyError(
             f"`{journey.journey}` tells enrollments apart by `{journey.key}`: give it among "

@@ -256,7 +256,11 @@ class Carrier:
         if notice.tells_facts and told.journey.uses_best_hour:
             hours = await best_hours(self.session, person.row.id, person.tz)
             notice = notice.model_copy(update={"hours": hours})
-        self._put_out(person, OutboxKind.SIGNAL, enrollment, notice.model_dump(mode="json"), cause)
+        if told.has_workflow:
+            payload = notice.model_dump(mode="json")
+            self._put_out(person, OutboxKind.SIGNAL, enrollment, payload, cause)
+        elif notice.ending is None:
+            return  # one message of a broadcast: it has no steps to fire or to move
         if notice.ending is None:
             self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)
             return
@@ -325,6 +329,8 @@ class Carrier:
         journey = next((j for j in self.journeys if j.journey == begun.journey.journey), None)
         if journey is None or not journey.newest_only:
             return
+        if not _may_follow(person, begun, _starts(journey)):
+            return
         since = begun.start_at
         for event in await events.happened(self.session, person.row.id, _starts(journey), since):
             effects = await self._started(person, journey, event)
@@ -363,9 +369,8 @@ class Carrier:
 
     async def _catch_up(self, person: Person, begun: Enrolled) -> None:
         names = begun.journey.event_names
-        seen_at = person.row.last_seen_at
-        if (seen_at is None or seen_at <= begun.start_at) and not any(map(is_reserved, names)):
-            return  # nothing of the customer's own came after it: the usual case, for free
+        if not _may_follow(person, begun, names):
+            return
         for event in await events.happened(self.session, person.row.id, names, begun.start_at):
             if event.message_id == begun.start_event_id or event.message_id in person.waiting:
                 continue
@@ -382,3 +387,9 @@ class Carrier:
 
 def _starts(journey: Journey) -> frozenset[str]:
     return frozenset(match.event for match in journey.starts_on)
+
+
+def _may_follow(person: Person, begun: Enrolled, names: Collection[str]) -> bool:
+    """Whether such events may have come after its start: mostly not, and that is known for free."""
+    seen_at = person.row.last_seen_at
+    return (seen_at is not None and seen_at > begun.start_at) or any(map(is_reserved, names))

@@ -35,6 +35,11 @@ _log = structlog.get_logger("parcours.dispatcher")
 # milliseconds each; 32 in flight also keep a server at 100 ms distance busy.
 _AT_ONCE = 32
 
+# While so many are in flight there is a backlog, and then what lands within a moment is written
+# together: each transaction costs as much as carrying a row. Nobody waits for it otherwise.
+_MANY = _AT_ONCE // 2
+_GATHERING = timedelta(milliseconds=10)
+
 # How often to look for rows whose time has come, and for those of other processes where the
 # database does not tell of them (`store.waking`).
 _POLL = timedelta(seconds=1)
@@ -130,10 +135,16 @@ class Dispatcher:
         self._collect()
         now = self._services.wall()
         room = self._room(now)
+        if room <= 0 and not self._landed:
+            return False  # a transaction for nothing
         # Rows that a crash of the database makes pending again are carried again, harmlessly.
         async with self._database.transaction(durable=False) as session:
+            plain = [row.id for row, outcome in self._landed if outcome == Done()]
+            if plain:
+                await outbox.mark_done(session, [n for n in plain if n is not None], now)
             for row, outcome in self._landed:
-                await self._write(session, row, outcome, now)
+                if outcome != Done():
+                    await self._write(session, row, outcome, now)
             lease = self._courier.longest + _LEASE_SLACK
             taken = await outbox.heads(session, room, now, lease) if room > 0 else []
         for row, outcome in self._landed:
@@ -170,6 +181,8 @@ class Dispatcher:
         await asyncio.wait(
             awaited, timeout=_POLL.total_seconds(), return_when=asyncio.FIRST_COMPLETED
         )
+        if landings and len(self._flying) > _MANY:
+            await asyncio.sleep(_GATHERING.total_seconds())
 
     async def _write(
         self, session: AsyncSession, row: OutboxRow, outcome: Outcome, now: datetime
@@ -178,9 +191,8 @@ class Dispatcher:
         assert row.id is not None  # it was read
         told = _log.bind(row=row.id, kind=row.kind.value)
         match outcome:
-            case Done(note=note):
-                if note is not None:
-                    told.info("carried, with nothing to do", note=note)
+            case Done(note=note):  # one without a note is written with all the others
+                told.info("carried, with nothing to do", note=note)
                 await outbox.mark_done(session, [row.id], now)
             case Declined(why=why):
                 told.info("declined")

@@ -138,7 +138,7 @@ async def _remember(session: AsyncSession, salt: bytes, who: Who, known: Traces)
 
 async def _tell_temporal(session: AsyncSession, who: Who, cleared: Cleared) -> None:
     notice = erasing.ending_notice(who, Ending.EXITED).model_dump(mode="json")
-    for workflow_id in cleared.exited:
+    for workflow_id in cleared.workflows:
         await outbox.append(
             session,
             customer_id=who.tombstone,
@@ -151,7 +151,7 @@ async def _tell_temporal(session: AsyncSession, who: Who, cleared: Cleared) -> N
 
 def _reply(cleared: Cleared, blocked: int, told: int) -> ErasureReply:
     return ErasureReply(
-        enrollments_exited=len(cleared.exited),
+        enrollments_exited=cleared.exited,
         enrollments_kept=cleared.enrollments,
         messages_cleared=cleared.messages,
         messages_under_way=cleared.under_way,

@@ -60,6 +60,12 @@ class OffersRoute(_KeyRoute):
     scope = Scope.OFFERS
 
 
+class BroadcastRoute(_KeyRoute):
+    """For keys that may write to everybody at once."""
+
+    scope = Scope.BROADCASTS
+
+
 async def _supporter(request: Request) -> KnownKey:
     key = request.state.key
     assert isinstance(key, KnownKey)

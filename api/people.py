@@ -162,6 +162,7 @@ async def enrolled(session: AsyncSession, row: Enrollment) -> Enrolled:
         ending=row.ending,
         ended_at=row.ended_at,
         ended_by=row.ended_by,
+        has_workflow=row.broadcast_id is None,
     )
 
 

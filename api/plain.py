@@ -13,8 +13,10 @@ from api.reach import Locked
 from engine.calls import Call, Track
 from engine.localtime import zone
 from engine.watching import Watched
+from rendering.conditions import may_hold
 from store import customers
 from store.customers import Known
+from store.tables import EventKind
 
 
 def concerned_by(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
@@ -49,11 +51,22 @@ async def write_plain(
     await customers.write_seen(session, seen)
 
 
+def _may_concern(call: Track, watched: Watched) -> bool:
+    """Whether a journey may want to know, as far as the event alone can tell."""
+    if call.event not in watched.events:
+        return False
+    conditions = watched.where.get(call.event)
+    if conditions is None:
+        return True
+    return any(may_hold(condition, call.properties) for condition in conditions)
+
+
 def _is_plain(call: Call, known: Known, watched: Watched) -> bool:
     return (
         isinstance(call, Track)
-        and call.event not in watched.events
+        and not _may_concern(call, watched)
         and call.event not in watched.moving
+        and call.kind != EventKind.SYSTEM  # who is told something has not used the product
         and not call.clamped
         and not call.historical  # what was erased is asked for
         and known.first_seen_at is not None

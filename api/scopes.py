@@ -9,6 +9,7 @@ class Scope(StrEnum):
 
     EVENTS_WRITE = "events:write"  # put events in
     SUPPORT = "support"  # look at customers, steer their enrollments, change their consent
+    BROADCASTS = "broadcasts"  # write to everybody at once, and stop it
     OFFERS = "offers"  # look a coupon up, note that it was used
     ADMIN = "admin"  # what support may, and what can't be undone or concerns the installation
 
@@ -22,6 +23,8 @@ _GIVEN_BY = {
     Scope.SUPPORT: frozenset({Scope.SUPPORT, Scope.ADMIN}),
     # A shop's till needs this and nothing else.
     Scope.OFFERS: frozenset({Scope.OFFERS, Scope.SUPPORT, Scope.ADMIN}),
+    # Who helps one customer need not be able to write to all of them.
+    Scope.BROADCASTS: frozenset({Scope.BROADCASTS, Scope.ADMIN}),
     Scope.ADMIN: frozenset({Scope.ADMIN}),
 }
 

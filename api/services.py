@@ -17,6 +17,7 @@ from api.refusals import Refusals
 from engine.clock import Clock, journey_time
 from engine.enrollment import Tolerances
 from engine.matching import Evaluate
+from engine.reached import ReadPhone, written_e164
 from rendering import conditions
 from settings import Settings
 from store.database import Database
@@ -38,7 +39,8 @@ class Services:
     """Everything the API needs. `temporal` None: accepted events wait in the outbox.
 
     `woken` tells the dispatcher of this process that there is something to carry. `wall`
-    is the real clock; `clock` makes journey time of it, None being production's. `keyring`,
+    is the real clock; `clock` makes journey time of it, None being production's. `read_phone`
+    knows how phone numbers are written, here only those that say their country. `keyring`,
     `limits` and `refusals` remember keys for this process, `metrics` counts for it.
     """
 
@@ -49,6 +51,7 @@ class Services:
     clock: Clock | None = None
     wall: Callable[[], datetime] = wall_time
     evaluate: Evaluate = conditions.evaluate
+    read_phone: ReadPhone = written_e164
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     keyring: Keyring = field(init=False)
     limits: Limits = field(init=False)

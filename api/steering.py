@@ -78,6 +78,12 @@ class Steering:
                 raise ConflictError("the enrollment is paused: resume it first", code="paused")
             if step in row.skipped_steps:
                 raise ConflictError(f"step `{step}` was skipped", code="skipped")
+            if row.broadcast_id is not None:
+                raise ConflictError(
+                    f"the broadcast `{row.broadcast_id}` sends it when its turn comes; nobody "
+                    "can be sent it ahead of that",
+                    code="of_broadcast",
+                )
             await self._order(session, row, temporal_names.SEND_NOW, step=step)
             return await self._answer(session, row)
 
@@ -133,6 +139,8 @@ class Steering:
     async def _put_out(
         self, session: AsyncSession, row: Enrollment, kind: OutboxKind, payload: dict[str, Any]
     ) -> None:
+        if row.broadcast_id is not None:
+            return  # it has no workflow: whoever sends the message reads the row
         await outbox.append(
             session,
             customer_id=row.customer_id,

@@ -7,6 +7,7 @@ their turns, a page a transaction. It may be broken off anywhere: whoever starts
 on with those who are left, whether or not there is still a button to lift.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from api.errors import BadRequestError, NotFoundError
 from api.services import Services
 from engine.clock import journey_time
 from engine.stops import Outgoing, StopScope, Target, stops
-from store import audit, customers, enrollments, held, journeys, overlap
+from store import audit, broadcasts, customers, enrollments, held, journeys, overlap
 from store import stops as rows
 from store.tables import AuditEntry, OutboxRow, Stop
 
@@ -97,17 +98,28 @@ class Stopping:
 
     async def _wake(self, lifted: list[Stop], rate: float) -> Started:
         woken, after, last = 0, 0, None
+        waiting: set[str] = set()  # broadcasts that sleep until the grace of these was over
         while True:
             async with self._services.database.transaction() as session:
                 page = await held.page(session, after, _PAGE)
                 turns = await self._wake_page(session, page, timedelta(seconds=1 / rate))
+            waiting.update(filter(None, map(held.broadcast_of, page)))
             woken += len(turns)
             last = max(turns.values(), default=last)
             if turns:
                 self._services.woken.set()
             if len(page) < _PAGE:
+                await self._wake_broadcasts(waiting)
                 return Started(tuple(lifted), woken, last)
             after = _number(page[-1])
+
+    async def _wake_broadcasts(self, names: Collection[str]) -> None:
+        """Have them look again. By themselves: their row is held before any customer is."""
+        for name in sorted(names):
+            async with self._services.database.transaction() as session:
+                row = await broadcasts.hold(session, name)
+                if row is not None:
+                    row.changed_at = self._services.wall()
 
     async def _wake_page(
         self, session: AsyncSession, page: list[OutboxRow], apart: timedelta
@@ -126,8 +138,10 @@ class Stopping:
         before = await held.last_turn(session)
         first = now if before is None else max(now, before + apart)
         turns = {_number(row): first + n * apart for n, row in enumerate(free)}
-        await held.let_go(session, turns)
-        await held.let_lapse(session, lapsed, now)
+        untold = [_number(row) for row in free if held.broadcast_of(row) is not None]
+        told = {number: at for number, at in turns.items() if number not in untold}
+        await held.let_go(session, told)
+        await held.let_lapse(session, [*lapsed, *untold], now)
         for row in free:
             assert row.enrollment_id is not None  # as it was put by
             turn = journey_time(self._services.clock, turns[_number(row)])

@@ -97,7 +97,7 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
     customers.record_seen(
         person.row,
         call.at,
-        activity=isinstance(call, Track),
+        activity=isinstance(call, Track) and call.kind != EventKind.SYSTEM,
         timezone=call.timezone,
         locale=call.locale,
     )

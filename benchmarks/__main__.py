@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from benchmarks import (
+    broadcasting,
     computing,
     deciding,
     delivering,
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "deciding": deciding.run,
     "ingesting": ingesting.run,
     "latency": latency.run,
+    "broadcasting": broadcasting.run,
     "computing": computing.run,
     "worker-settings": worker_settings.run,
 }

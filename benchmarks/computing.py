@@ -30,14 +30,14 @@ _ROUNDS = 5
 _REQUESTS, _SIZE = 60, 50  # of one round: a second or two each
 _CUSTOMERS = [f"cust_{number}" for number in range(2_000)]
 
-# Of a thousand events. A visit to a shop has some twenty, one in ten fills a cart, and one in
-# forty orders; nothing looks at most pages, but something at every product that is seen.
+# Of a thousand events. A visit to a shop has some twenty; one in ten fills a cart, in two
+# steps, and one in thirty orders. Nothing looks at most pages, but something at every product.
 _MIX = {
-    "page_seen": 600,
+    "page_seen": 618,
     "product_viewed": 250,
-    "report_created": 120,
-    "cart_updated": 25,
-    "order_completed": 5,
+    "app_used": 120,
+    "cart_updated": 10,
+    "order_completed": 2,
 }
 
 _numbers = count()
@@ -100,15 +100,19 @@ def _event(drawn: Random) -> dict[str, Any]:
     }
 
 
+# How long a product is looked at, on average; few look much longer.
+_SECONDS = 20
+
 _PRODUCT = {"name": "Tablet", "category": "tablet", "price": 399, "product_id": "t1"}
 _PROPERTIES: dict[str, Any] = {
     "page_seen": lambda number, drawn: {"path": f"/p/{number % 50}"},
     "product_viewed": lambda number, drawn: {
         **_PRODUCT,
         "category": drawn.choice(["tablet", "case", "phone", "book"]),
-        "seconds": drawn.randrange(90),
+        "product_id": f"p{drawn.randrange(500)}",
+        "seconds": round(drawn.expovariate(1 / _SECONDS)),
     },
-    "report_created": lambda number, drawn: {"kind": "weekly"},
+    "app_used": lambda number, drawn: {"feature": "reports"},
     "cart_updated": lambda number, drawn: {
         "cart_id": f"cart-{number}",
         "total": drawn.randrange(120),

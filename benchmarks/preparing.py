@@ -25,7 +25,10 @@ async def prepared(url: str, published: LoadedJourneys | None, customers: Sequen
                 session,
                 journeys=[each.journey for each in published.journeys.values()],
                 policy=published.policy,
-                messages={},
+                messages={
+                    name: {each: text.to_dict() for each, text in journey.messages.items()}
+                    for name, journey in published.journeys.items()
+                },
                 at=now,
                 by="benchmark",
             )

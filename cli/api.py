@@ -14,6 +14,7 @@ def api() -> None:
     configure_logs(settings.log_format)
 
     async def run() -> None:
+        from activities.places import e164
         from api.services import Services
         from cli.store import opened
         from worker.connection import connect
@@ -23,7 +24,9 @@ def api() -> None:
         with told_to_stop() as told:
             async with opened(settings) as database:
                 temporal = await connect(settings, lazy=True)
-                services = Services(database=database, settings=settings, temporal=temporal)
+                services = Services(
+                    database=database, settings=settings, temporal=temporal, read_phone=e164
+                )
                 async with serving(services) as answering:
                     await until_told(told, [answering])
 

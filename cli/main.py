@@ -18,6 +18,7 @@ import typer
 from cli import (
     api,
     archive,
+    broadcast,
     check,
     customers,
     db,
@@ -66,6 +67,7 @@ app.command("start")(stop.start)
 app.command("stops")(stop.stops)
 app.command("archive")(archive.archive)
 app.command("unarchive")(archive.unarchive)
+app.add_typer(broadcast.broadcast, name="broadcast")
 app.add_typer(importing.imports, name="import")
 app.add_typer(enrollments.enrollments, name="enrollments")
 app.add_typer(customers.customers, name="customers")

@@ -51,12 +51,13 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
 def with_store(work: Callable[[Services], Awaitable[_T]]) -> _T:
     """What the work answers, done with what the API works with, but without Temporal."""
+    from activities.places import e164
     from api.services import Services
 
     async def run() -> _T:
         settings = settings_without_links()
         async with opened(settings) as database:
-            return await work(Services(database=database, settings=settings))
+            return await work(Services(database=database, settings=settings, read_phone=e164))
 
     return asyncio.run(run())
 

@@ -17,6 +17,8 @@ def worker() -> None:
     configure_logs(settings.log_format)
 
     async def run() -> None:
+        from activities.places import e164
+        from api.services import Services
         from cli.store import opened
         from worker.connection import connect
         from worker.desk import build_desk
@@ -30,7 +32,10 @@ def worker() -> None:
                 # Steps of a channel that is not among them wait for somebody to carry it.
                 carried = {channel: each.name for channel, each in desk.providers.items()}
                 structlog.get_logger("parcours.worker").info("channels", **carried)
-                built = build_worker(client, desk, settings.task_queue, settings.graceful_shutdown)
+                services = Services(database=database, settings=settings, read_phone=e164)
+                built = build_worker(
+                    client, desk, settings.task_queue, settings.graceful_shutdown, services
+                )
                 working = asyncio.create_task(built.run(), name="worker")
                 try:
                     await until_told(told, [working])

@@ -37,6 +37,7 @@ from engine.fields import (
     read_events,
     read_variants,
 )
+from engine.keys import BROADCAST
 from engine.variants import Offer, Variant
 
 __all__ = [
@@ -254,6 +255,8 @@ class Journey(Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.journey == BROADCAST:
+            raise ValueError(f"a journey can't be called `{BROADCAST}`: broadcasts' workflows are")
         if self.transactional and self.topic is not None:
             raise ValueError("a journey has a `topic` or is `transactional`, not both")
         if not self.transactional and self.topic is None:
@@ -348,11 +351,15 @@ class Journey(Frozen):
         )
 
     @cached_property
-    def event_names(self) -> frozenset[str]:
-        """Every event that may start, end or fire something here."""
-        matches = (*self.starts_on, *self.ends_on, *self.goal)
+    def matches(self) -> tuple[EventMatch, ...]:
+        """Every event that may start, end or fire something here, as it is named."""
         fired = (match for step in self.steps for match in step.after_event or ())
-        return frozenset(match.event for match in (*matches, *fired))
+        return (*self.starts_on, *self.ends_on, *self.goal, *fired)
+
+    @cached_property
+    def event_names(self) -> frozenset[str]:
+        """The names of these."""
+        return frozenset(match.event for match in self.matches)
 
     @cached_property
     def company_event_names(self) -> frozenset[str]:

@@ -64,7 +64,8 @@ class Profile:
 class Enrolled:
     """An enrollment of the customer that exists: open, or ended as `ending` at `ended_at`.
 
-    `ended_by` names the event that ended it, or the person.
+    `ended_by` names the event that ended it, or the person. One of a broadcast that sends a
+    message alone has no workflow (`has_workflow`), so Temporal has nothing to hear of it.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Enrolled:
     ending: Ending | None = None
     ended_at: datetime | None = None
     ended_by: str | None = None
+    has_workflow: bool = True
 
     @property
     def is_void(self) -> bool:

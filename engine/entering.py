@@ -88,6 +88,7 @@ def has_newer(
         and each.key != key
         and each.start_at > start_at
         and not each.is_void
+        and each.has_workflow  # one message of a broadcast is in nobody's way
         for each in enrollments
     )
 
@@ -103,6 +104,8 @@ def outdated(
     journey, at = begun.journey, begun.start_at
     for each in enrollments if journey.newest_only else ():
         if (each.journey.journey, each.key == begun.key) != (journey.journey, False):
+            continue
+        if not each.has_workflow:
             continue
         if each.ending is None and each.start_at <= at:
             notice = Notice(event_id=event_id, name=by, at=at, ending=Ending.EXITED)

@@ -91,6 +91,29 @@ def enrollment_id(journey: str, customer_id: str, key: str | None = None, ordina
     return ":".join(parts)
 
 
+# The type of a broadcast's workflow, and the first part of its id. No journey may be called
+# so: its enrollments would have the same type and the same ids.
+BROADCAST = "broadcast"
+
+
+def broadcast_workflow_id(name: str) -> str:
+    """The workflow id of a broadcast: `broadcast:spring-sale`."""
+    return f"{BROADCAST}:{name}"
+
+
+def broadcast_enrollment_id(journey: str, customer_id: str, broadcast: str) -> str:
+    """Of the row by which one message of a broadcast goes out: `win-back:cust_42:~spring-sale`.
+
+    A broadcast's name begins with a letter, so this is no ordinal, and no key has a `~`.
+    """
+    return f"{_part(journey)}:{pseudonym(customer_id)}:~{_part(broadcast)}"
+
+
+def broadcast_event_id(broadcast: str, customer_id: str) -> str:
+    """By which it is known what a broadcast has done for a customer, however often it is told."""
+    return f"{BROADCAST}:{broadcast}:{_digest(customer_id)}"
+
+
 def message_key(enrollment: str, step: str, occurrence: str) -> str:
     """Unique in the store, the provider's idempotency key, and the stem of the `Message-ID`.
 

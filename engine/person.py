@@ -198,7 +198,9 @@ class Person:
         if was_open and notice.ending is not None:
             # It may have ended before it was entered, as events have it.
             each.enrolled = replace(each.enrolled, ended_at=notice.at)
-            self._start_again(each.enrolled)
+            starts = {match.event for match in each.enrolled.journey.starts_on}
+            if notice.name not in starts:  # else what it starts comes next
+                self._start_again(each.enrolled)
 
     def _supersede(self, effect: Supersede, by: str) -> None:
         """The earlier start takes the place of the later, if nothing came of that one yet."""

@@ -161,6 +161,28 @@ def counted(text: str) -> MadeOf:
     return MadeOf(condition.counts, frozenset(path[0] for path in traits) if known else None)
 
 
+def may_hold(where: str, event: Mapping[str, Any]) -> bool:
+    """Whether a `where` may hold for an event with these properties, whoever's it is.
+
+    True where that hangs on the customer, or can't be told.
+    """
+    if not _sees_event_alone(where):
+        return True
+    try:
+        return evaluate(where, {}, event)
+    except ConditionError:
+        return True
+
+
+@lru_cache(maxsize=10_000)
+def _sees_event_alone(where: str) -> bool:
+    try:
+        _compile(where, Kind.TRAIT)
+    except ConditionSyntaxError:
+        return False
+    return True
+
+
 # Ten thousand journeys' worth; a compiled condition takes about 20 KB.
 @lru_cache(maxsize=10_000)
 def _compile(text: str, kind: Kind) -> Condition:

@@ -152,10 +152,14 @@ async def open_for(session: AsyncSession, customer_id: str) -> list[Enrollment]:
 
 async def open_in(
     session: AsyncSession, journey: str, after: str, limit: int
-) -> list[tuple[str, str]]:
-    """Ids of open enrollments in a journey, with whose they are, by id: those after `after`."""
+) -> list[tuple[str, str, bool]]:
+    """Ids of open enrollments in a journey, by id, those after `after`: with whose they are,
+    and whether they have a workflow.
+    """
     found = await session.execute(
-        select(col(Enrollment.id), col(Enrollment.customer_id))
+        select(
+            col(Enrollment.id), col(Enrollment.customer_id), col(Enrollment.broadcast_id).is_(None)
+        )
         .where(
             col(Enrollment.journey) == journey,
             col(Enrollment.state) == EnrollmentState.OPEN,
@@ -164,7 +168,7 @@ async def open_in(
         .order_by(col(Enrollment.id))
         .limit(limit)
     )
-    return [(each.id, each.customer_id) for each in found]
+    return [(id_, owner, has_workflow) for id_, owner, has_workflow in found]
 
 
 async def count_open(session: AsyncSession, journey: str) -> int:

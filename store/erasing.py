@@ -19,7 +19,7 @@ from engine.enrollment import Notice
 from engine.events import BuiltInEvent
 from engine.keys import is_anonymous
 from engine.reasons import Ending
-from store import enrollments, nameless
+from store import broadcasts, enrollments, nameless
 from store.nameless import UNSEEN, Who
 from store.tables import (
     Computed,
@@ -54,9 +54,10 @@ class Traces:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What was done. `exited` are the workflow ids of the enrollments that were open."""
+    """What was done. `exited` were open; of those `workflows` Temporal has to hear."""
 
-    exited: tuple[str, ...]
+    exited: int
+    workflows: tuple[str, ...]
     enrollments: int
     messages: int
     under_way: int
@@ -107,7 +108,8 @@ async def clear(session: AsyncSession, who: Who, known: Traces) -> Cleared:
     theirs = await enrollments.of_customers(session, who.ids)
     old = [row for rows in theirs.values() for row in rows]
     new_ids = {row.id: f"{who.prefix}:{n}" for n, row in enumerate(old, start=1)}
-    exited = tuple(row.id for row in old if row.state is EnrollmentState.OPEN)
+    exited = [row for row in old if row.state is EnrollmentState.OPEN]
+    await broadcasts.forget(session, who.ids)
     await nameless.colleagues_events(session, who, old, new_ids)
     await _outbox(session, who)
     await nameless.journeys_of(session, who, old, new_ids)
@@ -118,7 +120,8 @@ async def clear(session: AsyncSession, who: Who, known: Traces) -> Cleared:
     await nameless.audit_log(session, who, new_ids)
     await _refused(session, known)
     cleared = Cleared(
-        exited=exited,
+        exited=len(exited),
+        workflows=tuple(row.id for row in exited if row.broadcast_id is None),
         enrollments=len(old),
         messages=written,
         under_way=under_way,

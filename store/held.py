@@ -27,6 +27,7 @@ async def put_by(
     message: Outgoing,
     now: datetime,
     until: datetime,
+    broadcast_id: str | None = None,
 ) -> None:
     """Have this step woken once nothing stops it any more, if that is before `until` (wall).
 
@@ -41,6 +42,7 @@ async def put_by(
             "journey": message.journey,
             "channel": message.channel,
             "marketing": message.is_marketing,
+            **({} if broadcast_id is None else {"broadcast": broadcast_id}),
         },
         created_at=now,
         not_before_at=until,
@@ -60,6 +62,11 @@ def outgoing(row: OutboxRow) -> Outgoing:
         channel=told["channel"],
         is_marketing=told["marketing"],
     )
+
+
+def broadcast_of(row: OutboxRow) -> str | None:
+    """The broadcast whose message waits: it goes by its own row, and Temporal is told nothing."""
+    return row.payload.get("broadcast")
 
 
 async def page(session: AsyncSession, after: int, limit: int) -> list[OutboxRow]:

@@ -218,6 +218,7 @@ async def _nameless(session: AsyncSession, who: Who, row: Enrollment, new_id: st
         converted_at=row.converted_at,
         conversion_value=row.conversion_value,
         holdout=row.holdout,
+        broadcast_id=row.broadcast_id,
     )
 
 

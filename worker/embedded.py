@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from temporalio.worker import Worker
 
+from activities.places import e164
 from api.services import Services
 from api.temporal_names import SEARCH_ATTRIBUTES
 from engine.clock import Clock, journey_time
@@ -60,7 +61,9 @@ async def embedded(
     async with dev_server(temporal) as server:
         client = await connect(settings)
         desk = build_desk(settings, database, journey_now)
-        worker = build_worker(client, desk, settings.task_queue, settings.graceful_shutdown)
+        # Their clock comes with each order, and who is woken by them is the dispatcher below.
+        pages = Services(database=database, settings=settings, read_phone=e164)
+        worker = build_worker(client, desk, settings.task_queue, settings.graceful_shutdown, pages)
         async with _running(worker) as working:
             clock = make_clock(datetime.now(UTC))
             services = Services(
@@ -69,6 +72,8 @@ async def embedded(
                 temporal=client,
                 temporal_ui_url=temporal.ui_url,
                 clock=clock,
+                woken=pages.woken,
+                read_phone=e164,
             )
             async with serving(services) as answering:
                 watching = asyncio.create_task(_ended(server), name="Temporal dev server")

@@ -1,4 +1,4 @@
-"""The worker process: the enrollment workflow and the activities on one task queue.
+"""The worker process: the workflows and the activities on one task queue.
 
 The numbers were chosen by measuring (docs/decisions/0001-worker-settings.md).
 """
@@ -11,7 +11,10 @@ from temporalio.worker import Worker
 
 from activities.activities import Activities
 from activities.desk import Desk
+from api.services import Services
+from worker.broadcasting import BroadcastActivities
 from worker.sandbox import sandbox
+from workflows.broadcast import Broadcast
 from workflows.enrollment import Enrollment
 
 # One that is not in the cache is rebuilt from its history whenever it wakes: more than twice
@@ -26,15 +29,20 @@ MAX_CONCURRENT_ACTIVITIES = 50
 
 
 def build_worker(
-    client: Client, desk: Desk, task_queue: str, graceful_shutdown: timedelta
+    client: Client,
+    desk: Desk,
+    task_queue: str,
+    graceful_shutdown: timedelta,
+    services: Services | None = None,
 ) -> Worker:
-    """A worker, not yet running."""
+    """A worker, not yet running. It has no broadcasts without `services`, as in a rehearsal."""
     activities = Activities(desk)
+    broadcasts = [] if services is None else [BroadcastActivities(desk, services).page]
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[Enrollment],
-        activities=[activities.deliver, activities.record],
+        workflows=[Enrollment, Broadcast],
+        activities=[activities.deliver, activities.record, *broadcasts],
         graceful_shutdown_timeout=graceful_shutdown,
         **worker_settings(),
     )

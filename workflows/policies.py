@@ -39,6 +39,19 @@ RECORD_RETRY = RetryPolicy(
     maximum_interval=timedelta(minutes=1),
 )
 
+# A page of a broadcast works for some seconds, and then lets what is in the air land: each of
+# those is an attempt of `deliver`. It says that it lives, so this is only the backstop.
+BROADCAST_PAGE_ATTEMPT = timedelta(minutes=5)
+
+# Where nobody could be sent anything, the pages come less and less often; what met trouble is
+# not tried again before some seconds have passed anyway.
+TROUBLED_PAUSE = timedelta(seconds=2)
+LONGEST_TROUBLED_PAUSE = timedelta(minutes=1)
+
+# How far a broadcast may fall behind its rate and then catch up: a timer is up to a second
+# late, a deploy takes some more. What was lost to an outage is not made up for by a burst.
+BEHIND_AT_MOST = timedelta(seconds=5)
+
 # Temporal refuses the 10,001st signal to a run and suggests no continue-as-new for their
 # number, so we count; at 2,000 history is still short enough to read.
 MAX_SIGNALS = 2_000

@@ -30,12 +30,14 @@ class Broadcast(Table, table=True):
     """`id` is its name. `journey` and `step` are what is sent, `event` what is told.
 
     `audience` is a condition over a customer, None for everybody. `local_time` (`HH:MM`) is
-    each customer's own on the day of `start_at`; None: at `start_at`, all at once.
-    `per_second` is how many are taken up in a second, None as fast as it goes.
+    each customer's own on the day of `start_at`, or with a date before it on that day; None:
+    at `start_at`, all at once. `per_second` is how many are taken up in a second, None as fast
+    as it goes.
 
     `cursor` is the last customer who was looked at, in the order of ids: what was done up to
     there was done in the transaction that moved it. `counted` says how many are in, and of
-    the others how many are out for which reason.
+    the others how many are out for which reason; and, with a local time, whose turn it is
+    (`store.broadcasts.Round`).
     """
 
     __tablename__ = "broadcasts"

@@ -401,6 +401,26 @@ def test_a_visitors_newer_cart_ends_an_older_one_once_it_is_known_whose_it_was()
     assert (sent.key, sent.at) == ("1", START + DAY + 2 * HOUR)
 
 
+def test_an_event_that_both_ends_and_starts_enrolls_once() -> None:
+    made = journey(
+        {"send": "again", "at": "start + 30 days"},
+        journey="win-back", starts_on="bought", ends_on="bought", reenter="after_exit",
+    )  # fmt: skip
+    app = App()
+    app.identify(START, email="ana@example.com")
+    for day in (0, 10, 20):
+        app.track("bought", START + day * DAY)
+    assert _told(simulate(_stage(made), app.calls)) == [
+        ("", "entered", START),
+        ("", "exited", START + 10 * DAY),
+        ("", "entered", START + 10 * DAY),
+        ("", "exited", START + 20 * DAY),
+        ("", "entered", START + 20 * DAY),
+        ("again", "sent", START + 50 * DAY),
+        ("", "completed", START + 50 * DAY),
+    ]
+
+
 @pytest.mark.long
 def test_a_thousand_customers_through_thirty_days_take_less_than_two_seconds() -> None:
     app = App()
