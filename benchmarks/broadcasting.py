@@ -86,8 +86,8 @@ async def run(many: int = _MANY) -> None:
             ("PostgreSQL", postgres),
         ):
             async with _up(url) as up:
+                await _message(up, name, many)  # before thousands of workflows are in memory
                 await _starts(up, name)
-                await _message(up, name, many)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from engine.keys import is_ours
 from engine.reasons import Decision
+from store.inserting import insert_new
 from store.tables import (
     Broadcast,
     BroadcastState,
@@ -89,11 +90,7 @@ class Decided:
 
 async def add(session: AsyncSession, row: Broadcast) -> bool:
     """Begin a broadcast; False if its name is taken."""
-    if await session.get(Broadcast, row.id) is not None:
-        return False
-    session.add(row)
-    await session.flush()
-    return True
+    return bool(await insert_new(session, [row], unique="id"))
 
 
 async def get(session: AsyncSession, name: str) -> Broadcast | None:
