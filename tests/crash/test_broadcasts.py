@@ -32,6 +32,7 @@ VICTIMS = ("worker", "temporal", "api-1")
 PATIENCE_S = 600.0
 
 FEW = pytest.param(60, 3, id="few")
+POSTGRES = pytest.param(True, id="postgresql", marks=pytest.mark.long)
 MANY = pytest.param(3_000, 8, id="many", marks=pytest.mark.long)
 
 
@@ -106,7 +107,7 @@ async def judge(services: Services, names: list[str], client: Client) -> None:
     await until(all_began)
 
 
-@pytest.mark.parametrize("on_postgres", [False, True], ids=["sqlite", "postgresql"])
+@pytest.mark.parametrize("on_postgres", [pytest.param(False, id="sqlite"), POSTGRES])
 @pytest.mark.parametrize(("number", "kills"), [FEW, MANY])
 async def test_everybody_gets_it_once_whatever_is_killed(
     tmp_path: Path,
