@@ -7,6 +7,7 @@ alone, is not touched here; they are answered, to be taken the long way from the
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,15 +42,19 @@ async def compute_plain(
         return frozenset()
     assert published is not None  # or nothing would be computed
     found = await computed.with_traits(session, theirs)
-    kept: list[Kept] = []
+    looked_at: list[Kept] = []
+    remembered: list[Kept] = []
     moved: set[str] = set()
     for who, tracks in theirs.items():
-        row = _taken_in(by, evaluate, found.get(who), tracks, published.policy.timezone)
-        if row is None:
+        after = _taken_in(by, evaluate, found.get(who), tracks, published.policy.timezone)
+        if after is None:
             moved.add(who)
-        else:
-            kept.append(row)
-    await computed.keep(session, kept)
+        elif after.is_changed:
+            now, before = after.kept(who), found[who].kept
+            is_as_it_was = replace(now, state=before.state) == before
+            (remembered if is_as_it_was else looked_at).append(now)
+    await computed.keep(session, looked_at)
+    await computed.keep_states(session, remembered)
     return frozenset(moved)
 
 
@@ -63,8 +68,8 @@ def _taken_in(
     known: WithTraits | None,
     tracks: Sequence[Track],
     default_zone: str,
-) -> Kept | None:
-    """The row after these; None if there is more to it than a row."""
+) -> Computing | None:
+    """What is computed after these; None if there is more to it than a row."""
     if known is None or known.kept.by != by.version:
         return None
     row = known.kept
@@ -80,4 +85,4 @@ def _taken_in(
             left, entered = computing.look(known.traits, at, tz, evaluate, after=track.event)
             if left or entered:
                 return None
-    return computing.kept(row.customer_id)
+    return computing

@@ -113,17 +113,28 @@ class Computations:
         """The state with one more event in it; the same object if it changes nothing."""
         if event.name not in self.events:
             return state
-        heard = [each for each in self._kept if each.takes(event, evaluate)]
+        heard = [each for each in self._by_event[event.name] if each.takes(event, evaluate)]
         if not heard:
             return state
         at = microseconds(event.at)
         newest, kept = max(at, state.get(AT, at)), dict(state.get(KEPT, {}))
         for each in heard:
             kept[each.key] = each.measure.add(kept.get(each.key), at, event.properties)
-        for each in self._kept:
-            kept[each.key] = each.measure.forget(kept.get(each.key), newest)
+        for key, value in kept.items():
+            kept[key] = self._by_key[key].measure.forget(value, newest)
         # What was nothing is not kept, so that equal events are equal states.
         return {AT: newest, KEPT: {key: value for key, value in kept.items() if value}}
+
+    @cached_property
+    def _by_event(self) -> Mapping[str, list[Kept]]:
+        found: dict[str, list[Kept]] = {}
+        for each in self._kept:
+            found.setdefault(each.event, []).append(each)
+        return found
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, Kept]:
+        return {each.key: each for each in self._kept}
 
     def values(self, state: State, at: datetime, tz: ZoneInfo) -> dict[str, Any]:
         """The computed traits that there are, as of `at`."""

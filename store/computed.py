@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, delete, or_, select
+from sqlalchemy import Executable, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -98,6 +98,15 @@ async def keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
         await run(session, _keep(dialect), parameters([row.values() for row in rows]))
 
 
+async def keep_states(session: AsyncSession, rows: Sequence[Kept]) -> None:
+    """Keep the states of locked customers of whom something is kept, and nothing else is new."""
+    if rows:
+        values: list[Mapping[str, Any]] = [
+            {"who": row.customer_id, "now": row.state} for row in rows
+        ]
+        await run(session, _KEEP_STATE, parameters(values))
+
+
 async def forget(session: AsyncSession, customer_ids: Iterable[str]) -> None:
     """Nothing is computed of these any more."""
     await session.execute(delete(Computed).where(col(Computed.customer_id).in_(set(customer_ids))))
@@ -144,6 +153,13 @@ _WITH_TRAITS = (
     select(*_COLUMNS, _CUSTOMERS.c.traits, _CUSTOMERS.c.context_timezone)
     .join(_CUSTOMERS, _CUSTOMERS.c.id == _ROWS.c.customer_id)
     .where(_THEIRS)
+)
+
+
+_KEEP_STATE = (
+    update(_ROWS)
+    .where(_ROWS.c.customer_id == bindparam("who"))
+    .values(state=bindparam("now", type_=_ROWS.c.state.type))
 )
 
 

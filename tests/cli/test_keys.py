@@ -83,7 +83,10 @@ async def test_a_third_key_of_a_name_is_refused_with_which_to_revoke(url: str) -
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("create", "app", "--scope", "manage"), "'events:write', 'support', 'offers', 'admin'"),
+        (
+            ("create", "app", "--scope", "manage"),
+            "'events:write', 'support', 'broadcasts', 'offers', 'admin'",
+        ),
         (("create", "app", "--rate", "-1"), "--rate"),
         (("create", "app", "--rate", "fast"), "--rate"),
         (("create", " "), "NAME"),
@@ -111,5 +114,5 @@ async def test_the_embedded_stack_finds_its_key_and_replaces_one_that_was_lost(
     await database.dispose()
     assert valid == [False, False, False, True]
     assert {tuple(row.scopes) for row in await kept(url)} == {
-        ("admin", "events:write", "offers", "support")
+        ("admin", "broadcasts", "events:write", "offers", "support")
     }

@@ -42,9 +42,9 @@ async def test_a_few_kills_lose_nothing_double_nothing_and_leave_nothing_lying(
 ) -> None:
     async with (
         stack(tmp_path, on_postgres=False) as running,
-        trial(running, seed, customers=30, rate=RATE) as tried,
+        trial(running, seed, customers=20, rate=RATE) as tried,
     ):
-        await live_through(tried, 4, ["api-1", "worker", "temporal"])
+        await live_through(tried, 3, ["api-1", "worker", "temporal"])
         await assert_that_the_judge_looks(tried)
 
 

@@ -132,7 +132,13 @@ async def _begin(services: Services, customer_id: str, at: datetime) -> None:
     await accept(services, calls, at)
 
 
-@pytest.mark.parametrize("dispatching", [True, False], ids=["dispatcher", "no-dispatcher"])
+@pytest.mark.parametrize(
+    "dispatching",
+    [
+        pytest.param(True, id="dispatcher"),
+        pytest.param(False, id="no-dispatcher", marks=pytest.mark.long),
+    ],
+)
 async def test_nothing_is_claimed_after_an_exit_was_accepted(
     tmp_path: Path, dispatching: bool
 ) -> None:
