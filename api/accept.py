@@ -186,7 +186,7 @@ async def _accept(
                     raise
                 refused[call.message_id] = error
             person.waiting.discard(call.message_id)
-    await carrier.write()
+    await carrier.write(new)
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
     return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 

@@ -56,7 +56,11 @@ async def _input(
 ) -> EnrollmentInput:
     """What the workflow starts with, the time of what comes first included."""
     journey, start = effect.journey, effect.start
-    last = await last_activity(session, person.row, person.traits, journey, effect.key, evaluate)
+    last = effect.facts.last_activity_at
+    if any(step.after_idle is not None for step in journey.steps):  # else nobody asks exactly
+        last = await last_activity(
+            session, person.row, person.traits, journey, effect.key, evaluate
+        )
     uses_hours = journey.uses_best_hour
     hours = await best_hours(session, person.row.id, person.tz) if uses_hours else ()
     facts = effect.facts.model_copy(update={"last_activity_at": last, "hours": hours})

@@ -186,8 +186,8 @@ class Carrier:
         """Have the rows of all enrollments there, to be changed."""
         await self.writing.write_enrollments()
 
-    async def write(self) -> None:
-        """Write all that is left."""
+    async def write(self, new: Collection[str]) -> None:
+        """Write all that is left; `new` are the events that came with the request."""
         await self.writing.write()
         await computed.keep(
             self.session,
@@ -197,7 +197,7 @@ class Carrier:
                 if each.computing is not None and each.computing.is_changed
             ],
         )
-        await self._dispositions.write(self.session)
+        await self._dispositions.write(self.session, new)
 
     def as_track(self, event: Event) -> Track:
         """An event of the store, as what was told."""

@@ -5,7 +5,7 @@ fact: an event may be told of twice, since one from before its sender was known 
 again when they are; what it did then is added.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,11 +37,12 @@ class Dispositions:
         if texts := tuple(conditions):
             self._add(message_id, Disposition(where_failed=texts))
 
-    async def write(self, session: AsyncSession) -> None:
-        """Write them to the events, beside what is there already."""
+    async def write(self, session: AsyncSession, new: Collection[str]) -> None:
+        """Write them to the events, beside what is there already; of `new` ones nothing is."""
         if not self._known:
             return
-        there = await events.dispositions(session, self._known)
+        old = self._known.keys() - new
+        there = await events.dispositions(session, old) if old else {}
         told = {
             message_id: Disposition.model_validate(there.get(message_id) or {}).and_then(known)
             for message_id, known in self._known.items()

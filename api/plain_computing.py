@@ -53,8 +53,10 @@ async def compute_plain(
             now, before = after.kept(who), found[who].kept
             is_as_it_was = replace(now, state=before.state) == before
             (remembered if is_as_it_was else looked_at).append(now)
-    await computed.keep(session, looked_at)
-    await computed.keep_states(session, remembered)
+    if looked_at:  # one statement is cheaper than two
+        await computed.keep(session, looked_at + remembered)
+    else:
+        await computed.keep_states(session, remembered)
     return frozenset(moved)
 
 

@@ -27,17 +27,17 @@ from store.database import Database
 LIBRARY = Path(__file__).parent.parent / "journeys" / "library"
 
 _ROUNDS = 5
-_REQUESTS, _SIZE = 60, 50  # of one round: a second or two each
+_REQUESTS, _SIZE = 60, 100  # of one round: a second or two; as many as an SDK sends at once
 _CUSTOMERS = [f"cust_{number}" for number in range(2_000)]
 
 # Of a thousand events. A visit to a shop has some twenty; one in ten fills a cart, in two
-# steps, and one in thirty orders. Nothing looks at most pages, but something at every product.
+# steps, and one in forty orders. Nothing looks at most pages, but something at every product.
 _MIX = {
-    "page_seen": 618,
+    "page_seen": 618.75,
     "product_viewed": 250,
     "app_used": 120,
     "cart_updated": 10,
-    "order_completed": 2,
+    "order_completed": 1.25,
 }
 
 _numbers = count()
