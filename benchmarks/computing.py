@@ -7,6 +7,7 @@ The events are the same for both, mixed as a shop's are: most are looks, few are
 
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import count
@@ -27,7 +28,11 @@ from store.database import Database
 LIBRARY = Path(__file__).parent.parent / "journeys" / "library"
 
 _ROUNDS = 5
-_REQUESTS, _SIZE = 60, 100  # of one round: a second or two; as many as an SDK sends at once
+
+# Requests of one round, by their size: a second or two each. An SDK of a server sends up to a
+# hundred events at once, one of a browser each by itself.
+_ROUND = {100: 60, 1: 1_500}
+
 _CUSTOMERS = [f"cust_{number}" for number in range(2_000)]
 
 # Of a thousand events. A visit to a shop has some twenty; one in ten fills a cart, in two
@@ -61,22 +66,28 @@ async def _compare(store: str, library: LoadedJourneys, full: str, bare: str) ->
         await prepared(full, library, _CUSTOMERS),
         await prepared(bare, None, _CUSTOMERS),
     ]
-    rates: tuple[list[float], list[float]] = ([], [])
     await _compute_for_all(full)
     with listening(full) as first, listening(bare) as second:
-        for number in range(_ROUNDS + 1):
-            drawn = Random(number)
-            requests = [[_event(drawn) for _ in range(_SIZE)] for _ in range(_REQUESTS)]
-            for which in (0, 1) if number % 2 else (1, 0):
-                began = time.perf_counter()
-                await post((first, second)[which], keys[which], requests)
-                if number:  # the first round is to warm up
-                    took = time.perf_counter() - began
-                    rates[which].append(_REQUESTS * _SIZE / took)
+        for size, requests in _ROUND.items():
+            await _rounds(store, size, requests, keys, (first, second))
+
+
+async def _rounds(
+    store: str, size: int, number: int, keys: Sequence[str], ports: tuple[int, int]
+) -> None:
+    rates: tuple[list[float], list[float]] = ([], [])
+    for turn in range(_ROUNDS + 1):
+        drawn = Random(turn)
+        requests = [[_event(drawn) for _ in range(size)] for _ in range(number)]
+        for which in (0, 1) if turn % 2 else (1, 0):
+            began = time.perf_counter()
+            await post(ports[which], keys[which], requests)
+            if turn:  # the first round is to warm up
+                rates[which].append(size * number / (time.perf_counter() - began))
     told = [max(each) for each in rates]
     print(f"  {store}: all {told[0]:,.0f}, none {told[1]:,.0f} events a second at best", flush=True)
     shares = [full / bare for full, bare in zip(*rates, strict=True)]
-    print(Ratio(f"events on {store}, all of the library / nothing", shares, at_least=0.7))
+    print(Ratio(f"events by {size} on {store}, all of the library / nothing", shares, 0.7))
 
 
 async def _compute_for_all(url: str) -> None:
