@@ -22,6 +22,7 @@ from engine.calls import TimePassed
 from engine.computed import Computations
 from rendering.computed import computations_of
 from store import computed, customers, journeys
+from store.away import AWAY_ERRORS
 
 _log = structlog.get_logger("parcours.ticking")
 
@@ -38,12 +39,17 @@ _LAST = timedelta(seconds=2)
 
 
 class Ticker:
-    """Looks at whom it is time to look at. `made` remembers what was computed of everybody."""
+    """Looks at whom it is time to look at.
+
+    `made` is the version of what was computed of everybody. Those `in_trouble` failed in a way
+    that nobody foresaw: they hold up nobody else, and are tried again by the next process.
+    """
 
     def __init__(self, services: Services, at_once: int = _AT_ONCE) -> None:
         self._services = services
         self._at_once = at_once
         self._made: str | None = None
+        self._in_trouble: set[str] = set()
 
     async def tick(self) -> int:
         """Have all happen that is due now; of how many customers. Raises what the store raises."""
@@ -57,13 +63,14 @@ class Ticker:
             looked_at += await self._make_for_all(by)
             self._made = by.version
         while found := await self._due(by):
-            await self._look_at(found)
-            looked_at += len(found)
+            looked_at += await self._look_at_all(found)
         return looked_at
 
     async def _due(self, by: Computations) -> Sequence[str]:
+        now, limit = self._services.now(), self._at_once + len(self._in_trouble)
         async with self._services.database.reading() as session:
-            return await computed.due(session, by.version, self._services.now(), self._at_once)
+            found = await computed.due(session, by.version, now, limit)
+        return [each for each in found if each not in self._in_trouble]
 
     async def _make_for_all(self, by: Computations) -> int:
         after, made = "", 0
@@ -72,9 +79,23 @@ class Ticker:
                 page = await computed.left_to_compute(session, by.version, after, self._at_once)
             if not page:
                 return made
-            await self._look_at(page)
-            after, made = page[-1], made + len(page)
+            made += await self._look_at_all(page)
+            after = page[-1]
             await asyncio.sleep(_BREATH.total_seconds())
+
+    async def _look_at_all(self, customer_ids: Sequence[str]) -> int:
+        """Look at them; at how many. Raises what a store raises that is away."""
+        try:
+            await self._look_at(customer_ids)
+        except AWAY_ERRORS:
+            raise
+        except Exception:
+            if len(customer_ids) > 1:
+                return sum([await self._look_at_all([each]) for each in customer_ids])
+            self._in_trouble.update(customer_ids)
+            _log.exception("could not look at a customer, and will not try again")
+            return 0
+        return len(customer_ids)
 
     async def _look_at(self, customer_ids: Sequence[str]) -> None:
         services, now = self._services, self._services.now()

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import event as sql_event
 
-from api.accept import accept
+from api import ticking
+from api.accept import Accepted, accept, accept_in
 from api.services import Services
 from api.ticking import Ticker
 from engine.calls import Alias
@@ -200,6 +201,28 @@ async def test_what_a_visitor_did_is_the_customers_once_they_are_known(services:
     assert kept.changes_at == A_DAY + 91 * DAY
     async with services.database.reading() as session:
         assert list(await computed.of_customers(session, [device, "c1"])) == ["c1"]
+
+
+async def test_one_who_makes_trouble_holds_up_nobody_else(
+    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(services.database, WIN_BACK, rules=RULES)
+    await take(services, *(order(A_DAY, f"c{n}") for n in range(5)))
+    wall.at = A_DAY + 91 * DAY
+    really = accept_in
+
+    async def one_is_odd(session: Any, services: Services, calls: Any, at: datetime) -> Accepted:
+        if any(call.customer_id == "c2" for call in calls):
+            raise ZeroDivisionError
+        return await really(session, services, calls, at)
+
+    monkeypatch.setattr(ticking, "accept_in", one_is_odd)
+    ticker = Ticker(services, at_once=2)
+    assert await ticker.tick() == 4
+    assert {each[2] for each in await told(services)} == {"c0", "c1", "c3", "c4"}
+    assert await ticker.tick() == 0
+    monkeypatch.setattr(ticking, "accept_in", really)
+    assert await Ticker(services).tick() == 1
 
 
 async def test_of_who_has_nothing_to_wait_for_nobody_asks(services: Services, wall: Wall) -> None:
