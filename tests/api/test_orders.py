@@ -75,8 +75,13 @@ def test_the_order_of_arrival_decides_nothing(
     _check(published_file, data, calls)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("part", range(5))
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(0, marks=pytest.mark.long),
+        *(pytest.param(part, marks=pytest.mark.wide) for part in range(1, 5)),
+    ],
+)
 @settings(max_examples=500, **_COMMON)
 @given(data=st.data(), calls=lives())
 def test_the_order_of_arrival_decides_nothing_at_length(

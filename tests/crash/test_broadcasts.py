@@ -31,9 +31,13 @@ VICTIMS = ("worker", "temporal", "api-1")
 # after 17 s. Then the rest of it, at the rate of a machine that is busy with other tests.
 PATIENCE_S = 600.0
 
-FEW = pytest.param(60, 3, id="few")
-POSTGRES = pytest.param(True, id="postgresql", marks=pytest.mark.long)
-MANY = pytest.param(3_000, 8, id="many", marks=pytest.mark.long)
+FEW, MANY = (60, 3), (3_000, 8)
+COURSES = [
+    pytest.param(*FEW, False, id="few-sqlite"),
+    pytest.param(*FEW, True, id="few-postgresql", marks=pytest.mark.long),
+    pytest.param(*MANY, False, id="many-sqlite", marks=pytest.mark.long),
+    pytest.param(*MANY, True, id="many-postgresql", marks=pytest.mark.wide),
+]
 
 
 async def meet(services: Services, number: int) -> list[str]:
@@ -107,8 +111,7 @@ async def judge(services: Services, names: list[str], client: Client) -> None:
     await until(all_began)
 
 
-@pytest.mark.parametrize("on_postgres", [pytest.param(False, id="sqlite"), POSTGRES])
-@pytest.mark.parametrize(("number", "kills"), [FEW, MANY])
+@pytest.mark.parametrize(("number", "kills", "on_postgres"), COURSES)
 async def test_everybody_gets_it_once_whatever_is_killed(
     tmp_path: Path,
     seed: int,

@@ -48,7 +48,7 @@ async def test_a_few_kills_lose_nothing_double_nothing_and_leave_nothing_lying(
         await assert_that_the_judge_looks(tried)
 
 
-@pytest.mark.long
+@pytest.mark.wide
 async def test_25_kills_on_sqlite(tmp_path: Path, seed: int) -> None:
     async with (
         stack(tmp_path, on_postgres=False) as running,
