@@ -8,8 +8,7 @@ time, without anybody being told.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -17,6 +16,7 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.beside import beside, stops_within
 from api.errors import kind_of
 from store import keys
 from store.database import Database
@@ -33,9 +33,6 @@ _MOST_WRONG = 1_000
 # `last_used_at` is for finding keys that nobody uses: to a minute is exact enough, and one
 # transaction a minute is nothing, however many requests there are.
 _NOTE_EVERY = timedelta(minutes=1)
-
-# For the last note of a process that stops while the store is away.
-_LAST_NOTE = timedelta(seconds=2)
 
 _log = structlog.get_logger("parcours.keys")
 
@@ -123,25 +120,13 @@ class Keyring:
             self._used = {**used, **self._used}
             _log.warning("could not note which keys are in use", error=kind_of(error))
 
-    @asynccontextmanager
-    async def noting(self) -> AsyncIterator[None]:
+    def noting(self) -> AbstractAsyncContextManager[None]:
         """Write down use every minute meanwhile, and once more at the end."""
-        stopping = asyncio.Event()
-        task = asyncio.create_task(self._note_until(stopping), name="use of keys")
-        try:
-            yield
-        finally:
-            stopping.set()
-            _, late = await asyncio.wait([task], timeout=_LAST_NOTE.total_seconds())
-            for each in late:
-                each.cancel()
-                await asyncio.wait([each])
+        return beside(self._note_until, "use of keys")
 
     async def _note_until(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_NOTE_EVERY.total_seconds()):
-                    await stopping.wait()
+            await stops_within(stopping, _NOTE_EVERY)
             await self.write_used()
 
     async def _ask_once(self, text: str, hashed: str, now: datetime) -> _Answer:

@@ -5,13 +5,14 @@ it leaves for later costs a little room. Events, decisions and the audit log sta
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.beside import beside, stops_within
 from api.errors import kind_of
 from api.services import Services
 from store import outbox, refusals
@@ -29,9 +30,6 @@ _AT_ONCE = 500
 # Between two transactions, so that those who wait come first; still some 5,000 rows a second.
 _BREATH = timedelta(milliseconds=100)
 
-# For a transaction under way when the process stops.
-_LAST = timedelta(seconds=2)
-
 
 async def prune(services: Services, at_once: int = _AT_ONCE) -> tuple[int, int]:
     """Forget all that is old enough; how many rows of the outbox, and how many refusals.
@@ -41,28 +39,14 @@ async def prune(services: Services, at_once: int = _AT_ONCE) -> tuple[int, int]:
     return await _prune_outbox(services, at_once), await _prune_refusals(services, at_once)
 
 
-@asynccontextmanager
-async def pruning(services: Services) -> AsyncIterator[None]:
+def pruning(services: Services) -> AbstractAsyncContextManager[None]:
     """Prune now and then meanwhile."""
-    stopping = asyncio.Event()
-    task = asyncio.create_task(_prune_until(stopping, services), name="pruning")
-    try:
-        yield
-    finally:
-        stopping.set()
-        _, late = await asyncio.wait([task], timeout=_LAST.total_seconds())
-        for each in late:
-            each.cancel()
-            await asyncio.wait([each])
+    return beside(partial(_prune_until, services), "pruning")
 
 
-async def _prune_until(stopping: asyncio.Event, services: Services) -> None:
-    while not stopping.is_set():
-        # At first a wait: a process that starts has better things to do.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_EVERY.total_seconds()):
-                await stopping.wait()
-                return
+async def _prune_until(services: Services, stopping: asyncio.Event) -> None:
+    # At first a wait: a process that starts has better things to do.
+    while not await stops_within(stopping, _EVERY):
         try:
             rows, refused = await prune(services)
         except (SQLAlchemyError, OSError) as error:

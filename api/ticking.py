@@ -8,14 +8,16 @@ segment by it; until then whoever does something is looked at first.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.accept import accept_in
+from api.beside import beside, stops_within
 from api.errors import kind_of
 from api.services import Services
 from engine.calls import TimePassed
@@ -33,9 +35,6 @@ _AT_ONCE = 50
 
 # Between two pages, so that those who wait come first.
 _BREATH = timedelta(milliseconds=20)
-
-# For a transaction under way when the process stops.
-_LAST = timedelta(seconds=2)
 
 
 class Ticker:
@@ -118,28 +117,13 @@ def _passed(customer_id: str, now: datetime) -> TimePassed:
     )
 
 
-@asynccontextmanager
-async def ticking(services: Services) -> AsyncIterator[None]:
+def ticking(services: Services) -> AbstractAsyncContextManager[None]:
     """Look every second meanwhile."""
-    stopping = asyncio.Event()
-    task = asyncio.create_task(_tick_until(stopping, services), name="ticking")
-    try:
-        yield
-    finally:
-        stopping.set()
-        _, late = await asyncio.wait([task], timeout=_LAST.total_seconds())
-        for each in late:
-            each.cancel()
-            await asyncio.wait([each])
+    return beside(partial(_tick_until, Ticker(services)), "ticking")
 
 
-async def _tick_until(stopping: asyncio.Event, services: Services) -> None:
-    ticker = Ticker(services)
-    while not stopping.is_set():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_EVERY.total_seconds()):
-                await stopping.wait()
-                return
+async def _tick_until(ticker: Ticker, stopping: asyncio.Event) -> None:
+    while not await stops_within(stopping, _EVERY):
         try:
             looked_at = await ticker.tick()
         except (SQLAlchemyError, OSError) as error:
