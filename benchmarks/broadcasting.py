@@ -8,12 +8,11 @@ has begun when the worker has taken it up: a loop alone can have the server put 
 """
 
 import asyncio
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +33,7 @@ from benchmarks.ratios import ratio_of
 from benchmarks.servers import (
     cpu_s,
     free_port,
+    parcours,
     postgres_server,
     resident_bytes,
     temporal_server,
@@ -101,28 +101,13 @@ async def _up(url: str) -> AsyncIterator[_Stack]:
             "PARCOURS_API_PORT": str(free_port()),
             "PYTHONTZPATH": "",
         }
-        with _running("worker", environment) as worker, _running("api", environment) as api:
+        with parcours("worker", environment) as worker, parcours("api", environment) as api:
             database = Database(url)
             settings = load(database_url=url, secret_key=_SECRET)
             client = await connected(server)
             pids = {"server": server.pid, "worker": worker, "api": api}
             yield _Stack(Services(database=database, settings=settings), client, pids)
             await database.dispose()
-
-
-@contextmanager
-def _running(command: str, environment: dict[str, str]) -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", command],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
 
 
 async def _starts(up: _Stack, store: str) -> None:

@@ -8,12 +8,10 @@ the workflow's history says, by the same machine's clock.
 
 import asyncio
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +22,7 @@ from temporalio.client import Client, WorkflowExecutionDescription
 
 from benchmarks.connecting import connected
 from benchmarks.preparing import prepared
-from benchmarks.servers import free_port, postgres_server, temporal_server
+from benchmarks.servers import free_port, parcours, postgres_server, temporal_server
 from benchmarks.trial import folder
 from engine.keys import enrollment_id
 
@@ -64,7 +62,7 @@ async def run() -> None:
                     "PARCOURS_API_PORT": str(port),
                     "PYTHONTZPATH": "",
                 }
-                with _running("worker", environment), _running("api", environment):
+                with parcours("worker", environment), parcours("api", environment):
                     told = await _send(f"http://127.0.0.1:{port}", key)
                     client = await connected(server)
                     _print(name, "event to started workflow", await _began(client, told))
@@ -80,21 +78,6 @@ def _print(store: str, what: str, seconds: Sequence[float]) -> None:
         + f"   under {1000 * _P50_S:.0f} and {1000 * _P99_S:.0f} ms: {verdict}",
         flush=True,
     )
-
-
-@contextmanager
-def _running(command: str, environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", command],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 async def _send(host: str, key: str) -> _Told:

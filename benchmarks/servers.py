@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
@@ -119,3 +120,19 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
             raise RuntimeError(f"the Temporal dev server ended with {server.returncode}")
         time.sleep(0.2)
     raise TimeoutError(f"the Temporal dev server did not answer within {_START_TIMEOUT_S} s")
+
+
+@contextmanager
+def parcours(command: str, environment: dict[str, str]) -> Iterator[int]:
+    """One of our processes, `api` or `worker`, in that environment; its pid."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", command],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
