@@ -54,7 +54,7 @@ __all__ = ["Computations", "Counted", "MadeOf", "State", "computations"]
 Counted = Callable[[str], MadeOf]
 
 # Raised when the same events would come to another state, or a state be read otherwise.
-_RULES = 1
+_RULES = 2
 # A millisecond of work. Who has more leavings before anything changes is looked at again
 # when these are over.
 _MOST_LOOKS = 50
@@ -119,9 +119,9 @@ class Computations:
         at = microseconds(event.at)
         newest, kept = max(at, state.get(AT, at)), dict(state.get(KEPT, {}))
         for each in heard:
-            kept[each.key] = each.measure.add(kept.get(each.key), at, event.properties)
+            kept[each.slot] = each.measure.add(kept.get(each.slot), at, event.properties)
         for key, value in kept.items():
-            kept[key] = self._by_key[key].measure.forget(value, newest)
+            kept[key] = self._by_slot[key].measure.forget(value, newest)
         # What was nothing is not kept, so that equal events are equal states.
         return {AT: newest, KEPT: {key: value for key, value in kept.items() if value}}
 
@@ -133,8 +133,8 @@ class Computations:
         return found
 
     @cached_property
-    def _by_key(self) -> Mapping[str, Kept]:
-        return {each.key: each for each in self._kept}
+    def _by_slot(self) -> Mapping[str, Kept]:
+        return {each.slot: each for each in self._kept}
 
     def values(self, state: State, at: datetime, tz: ZoneInfo) -> dict[str, Any]:
         """The computed traits that there are, as of `at`."""
@@ -195,15 +195,17 @@ class Computations:
 def computations(policy: Policy, counted: Counted) -> Computations:
     """What a policy has computed. To be made once a policy: it remembers answers."""
     by_trait = {
-        name: Kept(name, trait.event, trait.where, _measure(trait))
+        name: Kept(name, trait.event, trait.where, _measure(trait), slot=name)
         for name, trait in policy.traits.items()
     }
     made_of = {name: counted(segment.when) for name, segment in policy.segments.items()}
     asked = {_key(*each): each for made in made_of.values() for each in made.counts}
+    slots = _slots(asked.values())
     by_count = {
-        asked[key]: Kept(key, asked[key][0], None, _count(asked[key][1])) for key in sorted(asked)
+        asked[key]: Kept(key, asked[key][0], None, _count(asked[key][1]), slots[asked[key]])
+        for key in sorted(asked)
     }
-    kept = (*by_trait.values(), *by_count.values())
+    kept = (*by_trait.values(), *(each for each in by_count.values() if each.slot == each.key))
     memberships = tuple(
         _membership(name, policy.segments[name].when, made, by_trait, by_count)
         for name, made in made_of.items()
@@ -271,6 +273,23 @@ def _measure(trait: ComputedTrait) -> Measure:
             recency = tuple(map(Span, trait.recency or ()))
             return Rfm(of, within, recency, trait.frequency or (), trait.money or ())
     assert_never(trait.kind)
+
+
+def _slots(
+    asked: Collection[tuple[str, Duration | None]],
+) -> Mapping[tuple[str, Duration | None], str]:
+    """Where each count is kept: of one event the times within the longest window serve all."""
+    longest: dict[str, Duration] = {}
+    for event, within in sorted(asked, key=lambda each: _key(*each)):
+        if within is None:
+            continue
+        known = longest.get(event)
+        if known is None or Span(within).at_most > Span(known).at_most:
+            longest[event] = within
+    return {
+        (event, within): _key(event, None if within is None else longest[event])
+        for event, within in asked
+    }
 
 
 def _count(within: Duration | None) -> Measure:

@@ -44,12 +44,17 @@ class MadeOf:
 
 @dataclass(frozen=True)
 class Kept:
-    """A measure under its name in the state, and the events that it takes in."""
+    """A measure by its name, and the events that it takes in.
+
+    `slot` is under what the state keeps it: its own name, or that of another that keeps all
+    which this one needs.
+    """
 
     key: str
     event: str
     where: str | None
     measure: Measure
+    slot: str
 
     def takes(self, event: PastEvent, evaluate: Evaluate) -> bool:
         """Whether the measure is about the event. A `where` in error is no match."""
@@ -68,7 +73,7 @@ class Kept:
 
     def of(self, state: State) -> Any:
         """What is kept of it in a state."""
-        return state.get(KEPT, {}).get(self.key)
+        return state.get(KEPT, {}).get(self.slot)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ _WRITE_SEEN = (
         context_locale_at=bindparam("locale"),
     )
 )
+_LOAD = (
+    select(Customer)
+    .where(col(Customer.id).in_(bindparam("ids", expanding=True)))
+    .execution_options(populate_existing=True)
+)
 _HOLD = select(_TABLE.c.id).where(_TABLE.c.id == bindparam("customer_id")).with_for_update()
 
 
@@ -239,8 +244,7 @@ async def load_locked(session: AsyncSession, customer_ids: Collection[str]) -> d
     """The rows of customers whom this transaction has locked."""
     if not customer_ids:
         return {}
-    statement = select(Customer).where(col(Customer.id).in_(set(customer_ids)))
-    found = await session.scalars(statement.execution_options(populate_existing=True))
+    found = await session.scalars(_LOAD, {"ids": sorted(set(customer_ids))})
     return {customer.id: customer for customer in found}
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Executable, and_, bindparam, case, func, or_, select, upd
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from store.built_once import run
 from store.inserting import insert_for, parameters, sql_table, values_of
 from store.tables import Customer, Event, EventKind, EventStats
 
@@ -21,6 +22,12 @@ from store.tables import Customer, Event, EventKind, EventStats
 ACTIVITY = frozenset({EventKind.TRACK, EventKind.PAGE, EventKind.SCREEN})
 
 _TABLE = sql_table(Event)
+
+_SET_DISPOSITION = (
+    update(_TABLE)
+    .where(_TABLE.c.message_id == bindparam("which"))
+    .values(disposition=bindparam("told"))
+)
 
 
 @dataclass(frozen=True)
@@ -110,13 +117,10 @@ async def set_dispositions(
     session: AsyncSession, told: Mapping[str, dict[str, Any] | None]
 ) -> None:
     """Note what routing made of events, by message id."""
-    statement = (
-        update(_TABLE)
-        .where(_TABLE.c.message_id == bindparam("which"))
-        .values(disposition=bindparam("told"))
-    )
-    rows = [{"which": message_id, "told": each} for message_id, each in sorted(told.items())]
-    await (await session.connection()).execute(statement, rows)
+    rows: list[Mapping[str, Any]] = [
+        {"which": message_id, "told": each} for message_id, each in sorted(told.items())
+    ]
+    await run(session, _SET_DISPOSITION, parameters(rows))
 
 
 async def happened(

@@ -19,12 +19,15 @@ from sqlmodel import col
 
 from engine.keys import erased_customer
 from store import waking
-from store.inserting import values_of
+from store.built_once import run
+from store.inserting import parameters, sql_table, values_of
 from store.tables import OutboxKind, OutboxRow
 
 # How long a taken row belongs to its dispatcher. Longer than a call to Temporal may last
 # with its time-out and a slow commit, short enough that a killed dispatcher's rows move on.
 LEASE = timedelta(seconds=60)
+
+_INSERT = insert(sql_table(OutboxRow))
 
 # Why a row is parked that a stop button holds up.
 HELD = "stopped"
@@ -67,7 +70,7 @@ async def append_all(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
     """Add rows of locked customers; their sequence is their order here."""
     if rows:
         # Without RETURNING: so both drivers send them one after the other, in this order.
-        await session.execute(insert(OutboxRow), [values_of(row) for row in rows])
+        await run(session, _INSERT, parameters([values_of(row) for row in rows]))
         await waking.tell(session)
 
 
