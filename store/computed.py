@@ -96,20 +96,20 @@ def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> Sta
     return state
 
 
-async def keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
-    """Keep this of locked customers, in place of what was."""
-    if rows:
+async def keep(session: AsyncSession, rows: Sequence[Kept], states: Sequence[Kept] = ()) -> None:
+    """Keep this of locked customers, in place of what was.
+
+    Of those in `states` there is a row, in which nothing else is new than the state.
+    """
+    if rows:  # one statement for all is cheaper than two
         dialect = session.get_bind().dialect.name
-        await run(session, _keep(dialect), parameters([row.values() for row in rows]))
-
-
-async def keep_states(session: AsyncSession, rows: Sequence[Kept]) -> None:
-    """Keep the states of locked customers of whom something is kept, and nothing else is new."""
-    if rows:
-        values: list[Mapping[str, Any]] = [
-            {"who": row.customer_id, "now": row.state} for row in rows
+        values: list[Mapping[str, Any]] = [row.values() for row in (*rows, *states)]
+        await run(session, _keep(dialect), parameters(values))
+    elif states:
+        fewer: list[Mapping[str, Any]] = [
+            {"who": row.customer_id, "now": row.state} for row in states
         ]
-        await run(session, _KEEP_STATE, parameters(values))
+        await run(session, _KEEP_STATE, parameters(fewer))
 
 
 async def forget(session: AsyncSession, customer_ids: Iterable[str]) -> None:
