@@ -152,6 +152,8 @@ async def _accept(
     erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
     inside = _those_inside(calls, locked, watched)
+    if by is not None and by.segments:  # who may enter or leave one, by a call or by time
+        inside |= owners.keys()
     kept = await _kept(session, calls, locked, owners, by)
     load = partial(
         people,

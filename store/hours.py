@@ -8,7 +8,7 @@ that no event costs anything.
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -34,6 +34,11 @@ async def count_click(session: AsyncSession, hour: int) -> None:
     statement = insert_into(session, HourOfClicks).values(hour=hour, clicks=1)
     more = {"clicks": col(HourOfClicks.clicks) + 1}
     await session.execute(statement.on_conflict_do_update(index_elements=["hour"], set_=more))
+
+
+async def forget(session: AsyncSession) -> None:
+    """No hour has had any clicks."""
+    await session.execute(delete(HourOfClicks))
 
 
 async def everybody(session: AsyncSession) -> dict[int, int]:

@@ -1,6 +1,7 @@
 """Segments and computed traits as calls are taken in, and as time passes with nobody calling."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.reasons import Ending
 from store import computed
 from store.computed import Kept
 from store.database import Database
+from store.tables import EventKind
 from tests.api.given import (
     A_DAY,
     DAY,
@@ -49,6 +51,14 @@ WIN_BACK = trial(
     ends_at=None,
     reenter="after_exit",
     steps=[{"send": "thanks", "at": "start + 1 day"}],
+)
+SORRY = trial(
+    journey="sorry",
+    starts_on={"enters": "lapsed"},
+    ends_on={"leaves": "lapsed"},
+    goal=(),
+    ends_at=None,
+    steps=[{"send": "thanks", "at": "start + 30 days"}],
 )
 CARE = trial(
     journey="care",
@@ -96,6 +106,26 @@ async def test_who_does_nothing_for_long_enters_at_that_very_instant(
     assert await told(services) == [("segment.entered", "lapsed", "c1", due)]
     assert (await enrollment(services.database, "win-back:c1")).start_at == due
     assert await ticker.tick() == 0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"kind": EventKind.SYSTEM}, {"locale": "fr"}, {"clamped": True}, {"historical": True}],
+    ids=lambda more: next(iter(more)),
+)
+async def test_whatever_makes_somebody_leave_ends_what_leaving_ends(
+    services: Services, wall: Wall, more: dict[str, Any]
+) -> None:
+    # Calls that are not plain, of events that no journey looks at.
+    await publish(services.database, SORRY, rules=RULES)
+    await take(services, order(A_DAY))
+    wall.at = A_DAY + 90 * DAY
+    await Ticker(services).tick()
+    again = A_DAY + 100 * DAY
+    await take(services, replace(order(again), **more))
+    assert ("segment.left", "lapsed", "c1", again) in await told(services)
+    ended = await enrollment(services.database, "sorry:c1")
+    assert (ended.ending, ended.ended_at) == (Ending.EXITED, again)
 
 
 async def test_who_returns_converts_leaves_and_may_lapse_again(
