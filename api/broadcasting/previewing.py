@@ -19,9 +19,8 @@ from api.broadcasting.audience import (
     Candidate,
     Count,
     candidates,
-    counting,
+    count_of,
     judge,
-    segments_of,
 )
 from api.broadcasting.taking_up import CONDITION_FAILED, LOOKED_AT, NOT_IN_AUDIENCE
 from api.by_hand import check_may_enter
@@ -186,16 +185,14 @@ class _Previewing:
         if when is None:
             return lambda _: True
         condition = compile_condition(when)
-        count: Count = await counting(session, members, condition.counts, self.at)
-        ids = [each.row.id for each in members]
-        segments = await segments_of(session, ids) if condition.segments else {}
+        count: Count = await count_of(session, members, condition.counts, self.at)
 
         def holds(each: Candidate) -> bool:
             history = History(
                 count=lambda event, within: count(each, event, within),
                 sent=lambda _: False,
                 clicked=lambda _: False,
-                inside=lambda segment: segment in segments.get(each.row.id, frozenset()),
+                inside=each.is_inside,
             )
             try:
                 return evaluate(when, each.traits, self.row.properties, history)
