@@ -138,6 +138,6 @@ def _taken(name: str) -> ConflictError:
 
 
 def _told(row: Broadcast) -> dict[str, object]:
-    """For the audit log: to whom, and what."""
+    """For the audit log: what. To whom is in the row, out of which an erasure takes addresses."""
     what = f"{row.journey}/{row.step}" if row.step is not None else row.journey or row.event
-    return {"kind": row.kind.value, "what": what, "audience": row.audience}
+    return {"kind": row.kind.value, "what": what}
