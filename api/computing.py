@@ -81,9 +81,8 @@ class Computing:
         changed since the last look than that one such event was taken in.
         """
         by = self.by if after is None else self.by.about(after)
-        inside = by.inside(self.state, own, at, tz, evaluate)
+        inside, changes_at = by.look(self.state, own, at, tz, evaluate)
         before = inside if self.inside is None else self.inside
-        changes_at = by.next_change(self.state, own, at, tz, evaluate)
         if after is not None:
             inside |= before - set(by.segments)
             times = filter(None, (changes_at, self.changes_at))

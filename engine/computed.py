@@ -3,7 +3,7 @@
     state = computed.fold(state, event, evaluate)          # whatever happens, in any order
     traits = computed.known(own, state, at, tz)            # the customer's own, and the computed
     inside = computed.inside(state, own, at, tz, evaluate)
-    look_again_at = computed.next_change(state, own, at, tz, evaluate)
+    inside, look_again_at = computed.look(state, own, at, tz, evaluate)
 
 Knows no clock and no store: who keeps the state asks. Rules:
 
@@ -15,8 +15,8 @@ Knows no clock and no store: who keeps the state asks. Rules:
 4. What a segment looks at changes by events, by traits, and by time; the last is known in
    advance, so nobody has to be looked at for it.
 
-The surprising fact: `next_change` may name a time at which nothing changes. It looks at so
-many possible moments and no further; who looks again then learns the next.
+The surprising fact: `look` may name a time at which nothing changes. It looks at so many
+possible moments and no further; who looks again then learns the next.
 """
 
 import hashlib
@@ -164,28 +164,32 @@ class Computations:
         values = values_of(self._looked_at, state, _now(state, at), tz)
         return self._judge.inside(self._memberships, own, values, evaluate)
 
-    def next_change(
+    def look(
         self,
         state: State,
         own: Mapping[str, Any],
         at: datetime,
         tz: ZoneInfo,
         evaluate: Evaluate,
-    ) -> datetime | None:
-        """When time alone will next change the segments that the customer is in; None: never.
+    ) -> tuple[frozenset[str], datetime | None]:
+        """The segments (as `inside`), and when time alone will next change them; None: never.
 
         Or, after so many moments that changed nothing, the last of them.
         """
         now = _now(state, at)
         values = values_of(self._looked_at, state, now, tz)
-        before = self._judge.inside(self._memberships, own, values, evaluate)
+        inside = self._judge.inside(self._memberships, own, values, evaluate)
         changes = time_alone(self._looked_at, state, now, tz)
         for looks, (then, changed) in enumerate(changes, start=1):
             values |= changed
-            after = self._judge.inside(self._memberships, own, values, evaluate)
-            if after != before or looks == _MOST_LOOKS:
-                return instant(then)
-        return None
+            for each in self._memberships:
+                if each.keys.isdisjoint(changed):
+                    continue
+                if self._judge.holds(each, own, values, evaluate) != (each.name in inside):
+                    return inside, instant(then)
+            if looks == _MOST_LOOKS:
+                return inside, instant(then)
+        return inside, None
 
 
 def computations(policy: Policy, counted: Counted) -> Computations:

@@ -161,8 +161,8 @@ class World:
         if is_anonymous(self.customer_id) or not self.computed.segments:
             return []
         facts = self.state, self.own.values, self.now.at, self._zone, self.evaluate
-        before, self.segments = self.segments, self.computed.inside(*facts)
-        self.look_at = self.computed.next_change(*facts)
+        before = self.segments
+        self.segments, self.look_at = self.computed.look(*facts)
         left, entered = sorted(before - self.segments), sorted(self.segments - before)
         turned = [(BuiltInEvent.SEGMENT_LEFT, name) for name in left]
         turned += [(BuiltInEvent.SEGMENT_ENTERED, name) for name in entered]
