@@ -1,4 +1,4 @@
-"""What is computed of locked customers while their calls are taken in.
+"""What is computed of customers: of locked ones while their calls are taken in, and to look at.
 
 Knows what is in the store and what the definitions ask; what comes of it is `api.segments`'.
 The surprising fact: of a customer whose row is by other definitions than those published now

@@ -130,6 +130,11 @@ async def unfinished(session: AsyncSession) -> list[Broadcast]:
     return list(found)
 
 
+def what(row: Broadcast) -> str:
+    """What is sent or told, as whoever began it named it."""
+    return f"{row.journey}/{row.step}" if row.step is not None else row.journey or row.event or ""
+
+
 def change(row: Broadcast, state: BroadcastState, at: datetime, by: str) -> None:
     """Have a held broadcast stand so from `at` (wall) on."""
     row.state, row.changed_at, row.changed_by = state, at, by

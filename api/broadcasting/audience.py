@@ -24,7 +24,7 @@ from engine.policy import Policy
 from engine.reached import ReadPhone, reached
 from engine.seen import Seen
 from rendering.computed import computations_of
-from rendering.conditions import Condition, ConditionContext
+from rendering.conditions import ConditionContext, Kind, compile_condition
 from rendering.errors import ConditionError
 from store import companies, consents, counting
 from store.journeys import Published
@@ -56,6 +56,10 @@ class Candidate:
     def is_inside(self, segment: str) -> bool:
         """Whether they are in it, whether or not anybody has looked since time put them there."""
         return segment in self.seen.segments
+
+
+# How often a candidate did something, ever or within so long.
+Count = Callable[[Candidate, str, Duration | None], int]
 
 
 @dataclass(frozen=True)
@@ -96,15 +100,16 @@ def _told(row: Customer, company: Company | None) -> dict[str, Any]:
 async def judge(
     session: AsyncSession,
     candidates: Sequence[Candidate],
-    condition: Condition | None,
+    audience: str | None,
     policy: Policy,
     at: datetime,
     read_phone: ReadPhone,
 ) -> Judged:
     """Who is in the audience at `at` (journey time); None is everybody's."""
     ids = [each.row.id for each in candidates]
-    if condition is None:
+    if audience is None:
         return Judged(frozenset(ids))
+    condition = compile_condition(audience, Kind.AUDIENCE)
     count = await count_of(session, candidates, condition.counts, at)
     said = await consents.of_customers(session, ids) if condition.topics else {}
     inside, failed = set(), set()
@@ -119,9 +124,6 @@ async def judge(
         if holds:
             inside.add(each.row.id)
     return Judged(frozenset(inside), frozenset(failed))
-
-
-Count = Callable[[Candidate, str, Duration | None], int]
 
 
 async def count_of(
@@ -143,7 +145,7 @@ async def count_of(
     return count
 
 
-def is_subscribed(
+def _is_subscribed(
     said: Sequence[Word],
     topic: str,
     traits: Mapping[str, Any],
@@ -176,5 +178,5 @@ def _context(
         event={},
         count=lambda event, within: count(candidate, event, within),
         inside=candidate.is_inside,
-        subscribed=lambda topic: is_subscribed(said, topic, traits, policy, read_phone),
+        subscribed=lambda topic: _is_subscribed(said, topic, traits, policy, read_phone),
     )

@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.broadcasting.asked import Asked, row_of
 from api.broadcasting.audience import (
     Candidate,
-    Count,
     candidates,
     count_of,
     judge,
@@ -30,18 +28,18 @@ from api.services import Services
 from engine import gate
 from engine.consent import state_of
 from engine.definition import Journey, Step
-from engine.enrollment import Delivery
+from engine.enrollment import Delivery, Settled
 from engine.keys import broadcast_enrollment_id
 from engine.localtime import shift
 from engine.matching import ConditionFailed, History
 from engine.policy import Policy
 from engine.reached import reached
 from engine.reasons import Reason
-from rendering.conditions import Kind, compile_condition, evaluate
+from rendering.conditions import compile_condition, evaluate
 from rendering.messages import MessageSource
 from store import archives, broadcasts, consents, enrollments, journeys, suppressions
 from store.journeys import Published
-from store.tables import Broadcast, BroadcastKind
+from store.tables import Broadcast, BroadcastKind, Customer
 
 
 @dataclass
@@ -85,14 +83,11 @@ class _Previewing:
     def policy(self) -> Policy:
         return self.published.policy
 
-    async def look(self, session: AsyncSession, rows: Sequence[Any]) -> None:
+    async def look(self, session: AsyncSession, rows: Sequence[Customer]) -> None:
         """A page of customers."""
         known = await candidates(session, rows, self.published, self.at, self.services.evaluate)
-        condition = (
-            compile_condition(self.row.audience, Kind.AUDIENCE) if self.row.audience else None
-        )
         judged = await judge(
-            session, known, condition, self.policy, self.at, self.services.read_phone
+            session, known, self.row.audience, self.policy, self.at, self.services.read_phone
         )
         members = [each for each in known if each.row.id in judged.inside]
         self.told.customers += len(known)
@@ -173,8 +168,9 @@ class _Previewing:
             verdict = gate.decide(
                 self._occasion(journey, plain, each, channels), customer, policy, evaluate
             )
-            if not isinstance(verdict, gate.Go):
-                out[verdict.reason or NOT_IN_AUDIENCE] += 1
+            if isinstance(verdict, Settled):
+                assert verdict.reason is not None  # it was not sent
+                out[verdict.reason] += 1
         return out
 
     async def _condition(
@@ -185,7 +181,7 @@ class _Previewing:
         if when is None:
             return lambda _: True
         condition = compile_condition(when)
-        count: Count = await count_of(session, members, condition.counts, self.at)
+        count = await count_of(session, members, condition.counts, self.at)
 
         def holds(each: Candidate) -> bool:
             history = History(
