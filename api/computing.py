@@ -21,7 +21,7 @@ from engine.policy import Policy
 from engine.seen import Seen
 from rendering.computed import computations_of
 from store import computed, events
-from store.computed import Kept
+from store.computed import Kept, WithTraits
 from store.tables import Customer
 
 
@@ -114,17 +114,21 @@ async def computing(
     session: AsyncSession,
     by: Computations | None,
     evaluate: Evaluate,
+    kept: Mapping[str, WithTraits],
     known: Collection[str],
     new: Collection[str],
 ) -> dict[str, Computing]:
-    """What is computed of these customers, of whom those `new` have never done anything."""
+    """What is computed of these customers, of whom those `new` have never done anything.
+
+    `kept` is what there is of them in the store; there may be others in it.
+    """
     if by is None or by.is_empty:
         return {}
-    rows = await computed.of_customers(session, known)
     found = {each: Computing(by, {}, frozenset()) for each in new}
-    for customer_id, row in rows.items():
-        if row.by == by.version:
-            found[customer_id] = Computing.of(by, row)
+    for customer_id in known:
+        row = kept.get(customer_id)
+        if row is not None and row.kept.by == by.version:
+            found[customer_id] = Computing.of(by, row.kept)
     left = [each for each in known if each not in found]
     for customer_id, theirs in (await events.of_customers(session, left, by.events)).items():
         found[customer_id] = Computing(by, computed.folded(by, theirs, evaluate), None)

@@ -27,6 +27,7 @@ from rendering.computed import computations_of
 from rendering.conditions import ConditionContext, Kind, compile_condition
 from rendering.errors import ConditionError
 from store import companies, consents, counting
+from store.computed import with_traits
 from store.journeys import Published
 from store.tables import Company, Customer
 
@@ -79,7 +80,9 @@ async def candidates(
 ) -> list[Candidate]:
     """The rows with what else is known of them at `at` (journey time), in their order."""
     by = computations_of(published.policy)
-    computed = await computing(session, by, evaluate, [row.id for row in rows], ())
+    ids = [row.id for row in rows]
+    kept = await with_traits(session, ids)
+    computed = await computing(session, by, evaluate, kept, ids, ())
     named = {row.company_id for row in rows if row.company_id is not None}
     known = await companies.get_many(session, named) if named else {}
     found: list[Candidate] = []
