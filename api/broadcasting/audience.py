@@ -81,7 +81,7 @@ async def candidates(
     """The rows with what else is known of them at `at` (journey time), in their order."""
     by = computations_of(published.policy)
     ids = [row.id for row in rows]
-    kept = await with_traits(session, ids)
+    kept = {} if by.is_empty else await with_traits(session, ids)
     computed = await computing(session, by, evaluate, kept, ids, ())
     named = {row.company_id for row in rows if row.company_id is not None}
     known = await companies.get_many(session, named) if named else {}
