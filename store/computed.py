@@ -17,7 +17,10 @@ from sqlmodel import col
 
 from engine.computed import Computations, State
 from engine.keys import ANONYMOUS
+from engine.localtime import zone
 from engine.matching import Evaluate, PastEvent
+from engine.routing import zone_of
+from engine.seen import Seen
 from store import events
 from store.among import among
 from store.built_once import run
@@ -73,18 +76,26 @@ async def with_traits(
     return {row[0]: WithTraits(Kept(*row[:6]), *row[6:]) for row in found}
 
 
-async def state_of(
+async def seen(
     session: AsyncSession,
-    by: Computations,
-    evaluate: Evaluate,
-    customer_id: str,
+    customer: Customer,
+    own: Mapping[str, Any],
     row: Kept | Computed | None,
-) -> State:
-    """What is remembered of a customer's events: as kept, or computed anew."""
+    by: Computations,
+    default_zone: str,
+    at: datetime,
+    evaluate: Evaluate,
+) -> Seen:
+    """The customer as of `at`, by what is kept of them (`row`), or computed anew.
+
+    `own` are their traits without what is computed, `default_zone` the policy's.
+    """
+    tz = zone(zone_of(customer.traits, customer.context_timezone, default_zone)[0])
+    assert tz is not None  # a customer's zone exists
     if row is not None and row.by == by.version:
-        return row.state
-    theirs = await events.of_customers(session, [customer_id], by.events)
-    return folded(by, theirs[customer_id], evaluate)
+        return Seen(by, row.state, own, at, tz, evaluate)
+    theirs = await events.of_customers(session, [customer.id], by.events)
+    return Seen(by, folded(by, theirs[customer.id], evaluate), own, at, tz, evaluate)
 
 
 def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> State:

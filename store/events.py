@@ -252,25 +252,6 @@ async def received(
     return list(found)
 
 
-async def count_since(
-    session: AsyncSession, customer_id: str, name: str, since: datetime | None = None
-) -> int:
-    """How often the customer did this after `since` (exclusive, as `count()` has it), or ever."""
-    if since is None:
-        stats = await session.get(EventStats, (customer_id, name))
-        return 0 if stats is None else stats.count
-    counted = await session.scalar(
-        select(func.count())
-        .select_from(Event)
-        .where(
-            col(Event.customer_id) == customer_id,
-            col(Event.name) == name,
-            col(Event.occurred_at) > since,
-        )
-    )
-    return counted or 0
-
-
 async def _count(session: AsyncSession, events: Iterable[NewEvent]) -> None:
     counted: dict[tuple[str, str], dict[str, Any]] = {}
     for event in events:

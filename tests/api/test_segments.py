@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import event as sql_event
+from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from api import ticking
 from api.accept import Accepted, accept, accept_in
 from api.services import Services
 from api.ticking import Ticker
-from engine.calls import Alias
+from engine.calls import Alias, Call
 from engine.keys import anonymous_customer
 from engine.reasons import Ending
 from store import computed
@@ -233,26 +235,85 @@ async def test_what_a_visitor_did_is_the_customers_once_they_are_known(services:
         assert list(await computed.of_customers(session, [device, "c1"])) == ["c1"]
 
 
+class Odd:
+    """In place of `accept_in`: one customer is more than it can do, until it is mended."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error: Exception | None = error
+        self.asked_at: list[datetime] = []
+
+    async def __call__(
+        self, session: Any, services: Services, calls: Sequence[Call], at: datetime
+    ) -> Accepted:
+        if any(call.customer_id == "c2" for call in calls):
+            if len(calls) == 1:
+                self.asked_at.append(services.wall())
+            if self.error is not None:
+                raise self.error
+        return await accept_in(session, services, calls, at)
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), IntegrityError("INSERT", {}, ValueError("a key is taken"))]
+)
 async def test_one_who_makes_trouble_holds_up_nobody_else(
-    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch
+    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     await publish(services.database, WIN_BACK, rules=RULES)
     await take(services, *(order(A_DAY, f"c{n}") for n in range(5)))
     wall.at = A_DAY + 91 * DAY
-    really = accept_in
-
-    async def one_is_odd(session: Any, services: Services, calls: Any, at: datetime) -> Accepted:
-        if any(call.customer_id == "c2" for call in calls):
-            raise ZeroDivisionError
-        return await really(session, services, calls, at)
-
-    monkeypatch.setattr(ticking, "accept_in", one_is_odd)
+    monkeypatch.setattr(ticking, "accept_in", Odd(error))
     ticker = Ticker(services, at_once=2)
     assert await ticker.tick() == 4
     assert {each[2] for each in await told(services)} == {"c0", "c1", "c3", "c4"}
     assert await ticker.tick() == 0
-    monkeypatch.setattr(ticking, "accept_in", really)
-    assert await Ticker(services).tick() == 1
+
+
+async def test_who_makes_trouble_is_tried_again_ever_more_rarely_until_it_is_mended(
+    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(services.database, WIN_BACK, rules=RULES)
+    await take(services, order(A_DAY, "c2"))
+    wall.at = A_DAY + 91 * DAY
+    odd = Odd(ZeroDivisionError())
+    monkeypatch.setattr(ticking, "accept_in", odd)
+    ticker = Ticker(services)
+    pauses = (1, 2, 4, 8, 16, 32, 60, 60)
+    with capture_logs() as logs:
+        assert await ticker.tick() == 0
+        for times, minutes in enumerate(pauses, start=1):
+            wall.pass_(timedelta(minutes=minutes, seconds=-1))
+            await ticker.tick()
+            assert len(odd.asked_at) == times
+            wall.pass_(timedelta(seconds=1))
+            assert await ticker.tick() == 0
+            assert odd.asked_at[times:] == [wall.at]
+    assert [each["again_in_seconds"] for each in logs] == [60 * each for each in (*pauses, 60)]
+    odd.error = None
+    wall.pass_(timedelta(hours=1))
+    assert await ticker.tick() == 1
+    assert await told(services) == [("segment.entered", "lapsed", "c2", A_DAY + 90 * DAY)]
+    wall.pass_(DAY)
+    assert await ticker.tick() == 0
+
+
+async def test_who_was_in_trouble_with_what_is_no_more_is_tried_at_once(
+    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(services.database, WIN_BACK)
+    await take(services, order(A_DAY, "c2"))
+    wall.at = A_DAY + 91 * DAY
+    odd = Odd(ZeroDivisionError())
+    monkeypatch.setattr(ticking, "accept_in", odd)
+    ticker = Ticker(services)
+    await publish(services.database, WIN_BACK, rules=RULES)
+    assert await ticker.tick() == 0
+    odd.error = None
+    mended = {"lapsed": {"when": LAPSED}}
+    rules = policy(traits={"orders": {"count": "order_completed"}}, segments=mended)
+    await publish(services.database, WIN_BACK, rules=rules)
+    assert await ticker.tick() == 1
+    assert (await row(services, "c2")).inside == ["lapsed"]
 
 
 async def test_of_who_has_nothing_to_wait_for_nobody_asks(services: Services, wall: Wall) -> None:
