@@ -6,23 +6,26 @@ only the second one counts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities import computing
 from activities.desk import Attempt, Desk
 from activities.facts import customer_facts
 from engine import gate
 from engine.definition import Journey, Offer, Step
 from engine.policy import Policy
 from engine.routing import zone_of
+from engine.seen import Seen
 from engine.stops import Target
+from rendering.computed import computations_of
+from rendering.conditions import compile_condition, evaluate
 from rendering.errors import TemplateError
 from rendering.messages import MessageSource
-from store import broadcasts, deliveries, events, journeys
+from store import broadcasts, computed, deliveries, events, journeys
+from store.deliveries import Rows
 from store.journeys import Published
 from store.tables import BroadcastState, Customer, Enrollment, Message
 
@@ -88,8 +91,8 @@ async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case
         return None
     journey = await journeys.version(session, order.journey, order.version)
     step = journey.step(order.delivery.step)
-    seen = await computing.as_of(session, found, step, order.delivery.at)
-    rows = seen.rows
+    seen = await _seen(session, found, order.delivery.at)
+    rows = replace(found, traits=seen.traits)
     event_id = order.delivery.event_id
     fired_by = await events.get(session, event_id) if event_id is not None else None
     occasion = gate.Occasion(
@@ -119,12 +122,25 @@ async def read_case(session: AsyncSession, desk: Desk, attempt: Attempt) -> Case
             policy,
             order.report.next,
             lambda other, due: _channels(rows.published, other, due, desk),
-            seen.segments,
+            seen.segments if _asks_for_segments(step) else frozenset(),
         ),
         zone=zone_of(rows.customer.traits, rows.customer.context_timezone, policy.timezone)[0],
         stopped=rows.stopped,
         broadcast=await _broadcast(session, rows.enrollment),
     )
+
+
+async def _seen(session: AsyncSession, rows: Rows, at: datetime) -> Seen:
+    """The customer as of the delivery's own time."""
+    policy = rows.published.policy
+    by = computations_of(policy)
+    return await computed.seen(
+        session, rows.customer, rows.traits, rows.computed, by, policy.timezone, at, evaluate
+    )
+
+
+def _asks_for_segments(step: Step) -> bool:
+    return step.when is not None and bool(compile_condition(step.when).segments)
 
 
 async def _broadcast(session: AsyncSession, enrollment: Enrollment) -> BroadcastState | None:

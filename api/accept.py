@@ -14,7 +14,7 @@ The one surprising fact: a batch is taken in the order in which things happened,
 customer, not in the order in which it lists them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -30,7 +30,7 @@ from api.event_rows import event_rows
 from api.joining import join_all
 from api.people import people
 from api.plain import concerned_by, write_plain
-from api.plain_computing import compute_plain
+from api.plain_computing import compute_plain, is_heard
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.refusals import keep_with
 from api.returning import NamesErasedError, come_back, recognise
@@ -42,10 +42,12 @@ from engine.calls import (
     TimePassed,
     Track,
 )
+from engine.computed import Computations
 from engine.watching import Watched
 from rendering.computed import computations_of
-from store import events, journeys
+from store import computed, events, journeys
 from store.away import is_conflict
+from store.computed import WithTraits
 from store.tables import Customer, RefusedCall
 
 
@@ -150,12 +152,16 @@ async def _accept(
     erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
     inside = _those_inside(calls, locked, watched)
+    if by is not None and by.segments:  # who may enter or leave one, by a call or by time
+        inside |= owners.keys()
+    kept = await _kept(session, calls, locked, owners, by)
     load = partial(
         people,
         session,
         published=published,
         at=received_at,
         by=by,
+        kept=kept,
         evaluate=services.evaluate,
         locked_companies=locked.companies.values(),
     )
@@ -166,29 +172,50 @@ async def _accept(
     mine = await with_what_is_asked(session, made, published)
     new = await events.accept(session, list(event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
-    if by is not None and (
-        moved := await compute_plain(session, by, services.evaluate, locked, fresh, published)
-    ):
-        await locked.load(session, moved)
-        known.update(await load([locked.owner(each) for each in sorted(moved)], inside=moved))
+    plain = compute_plain(by, services.evaluate, locked, fresh, kept, published)
+    if plain.moved:
+        await locked.load(session, plain.moved)
+        moved = [locked.owner(each) for each in sorted(plain.moved)]
+        known.update(await load(moved, inside=plain.moved))
     await write_plain(session, locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
     await come_back(carrier, theirs, erased)
     for customer_id, found in theirs.items():
         known[customer_id].waiting = {call.message_id for call in found}
-    for customer_id, found in theirs.items():
-        person = known[customer_id]
-        for call in sorted(found, key=lambda call: call.at):
-            try:
-                await take(carrier, person, call, how_said(said, call))
-            except REFUSED_BY_HAND as error:
-                if refused is None:
-                    raise
-                refused[call.message_id] = error
-            person.waiting.discard(call.message_id)
+    with session.no_autoflush:  # what is read about them is read where it is written
+        for customer_id, found in theirs.items():
+            person = known[customer_id]
+            for call in sorted(found, key=lambda call: call.at):
+                try:
+                    await take(carrier, person, call, how_said(said, call))
+                except REFUSED_BY_HAND as error:
+                    if refused is None:
+                        raise
+                    refused[call.message_id] = error
+                person.waiting.discard(call.message_id)
     await carrier.write(new)
+    changed = [
+        each.computing.kept(each.row.id)
+        for each in known.values()
+        if each.computing is not None and each.computing.is_changed
+    ]
+    await computed.keep(session, changed + plain.looked_at, plain.remembered)
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
     return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
+
+
+async def _kept(
+    session: AsyncSession,
+    calls: Iterable[Call],
+    locked: Locked,
+    owners: Iterable[str],
+    by: Computations | None,
+) -> Mapping[str, WithTraits]:
+    """What is kept of all of whom these calls may change what is computed, read at once."""
+    if by is None or by.is_empty:
+        return {}
+    plain = {call.customer_id for call in calls if is_heard(call, by, locked)}
+    return await computed.with_traits(session, plain.union(owners))
 
 
 def _as_named(call: Call, locked: Locked) -> Call:

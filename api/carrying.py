@@ -42,7 +42,7 @@ from engine.reasons import Ending
 from engine.routing import route_track
 from engine.values import at_path
 from engine.watching import Watched
-from store import archives, computed, enrollments, events, messages
+from store import archives, enrollments, events, messages
 from store.hours import best_hours
 from store.journeys import Published
 from store.tables import Event, OutboxKind, OutboxRow
@@ -187,16 +187,8 @@ class Carrier:
         await self.writing.write_enrollments()
 
     async def write(self, new: Collection[str]) -> None:
-        """Write all that is left; `new` are the events that came with the request."""
+        """Write what is left of all effects; `new` are the events that came with the request."""
         await self.writing.write()
-        await computed.keep(
-            self.session,
-            [
-                each.computing.kept(each.row.id)
-                for each in self.people.values()
-                if each.computing is not None and each.computing.is_changed
-            ],
-        )
         await self._dispositions.write(self.session, new)
 
     def as_track(self, event: Event) -> Track:

@@ -1,4 +1,4 @@
-"""What is computed of locked customers while their calls are taken in.
+"""What is computed of customers: of locked ones while their calls are taken in, and to look at.
 
 Knows what is in the store and what the definitions ask; what comes of it is `api.segments`'.
 The surprising fact: of a customer whose row is by other definitions than those published now
@@ -6,7 +6,7 @@ The surprising fact: of a customer whose row is by other definitions than those 
 a new definition takes no scan before it is right for whoever does something.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,13 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.calls import Track
 from engine.computed import Computations, State
-from engine.localtime import zone
 from engine.matching import Evaluate, past
 from engine.policy import Policy
-from engine.routing import zone_of
+from engine.seen import Seen
 from rendering.computed import computations_of
 from store import computed, events
-from store.computed import Kept
+from store.computed import Kept, WithTraits
 from store.tables import Customer
 
 
@@ -82,9 +81,8 @@ class Computing:
         changed since the last look than that one such event was taken in.
         """
         by = self.by if after is None else self.by.about(after)
-        inside = by.inside(self.state, own, at, tz, evaluate)
+        inside, changes_at = by.look(self.state, own, at, tz, evaluate)
         before = inside if self.inside is None else self.inside
-        changes_at = by.next_change(self.state, own, at, tz, evaluate)
         if after is not None:
             inside |= before - set(by.segments)
             times = filter(None, (changes_at, self.changes_at))
@@ -116,17 +114,21 @@ async def computing(
     session: AsyncSession,
     by: Computations | None,
     evaluate: Evaluate,
+    kept: Mapping[str, WithTraits],
     known: Collection[str],
     new: Collection[str],
 ) -> dict[str, Computing]:
-    """What is computed of these customers, of whom those `new` have never done anything."""
+    """What is computed of these customers, of whom those `new` have never done anything.
+
+    `kept` is what there is of them in the store; there may be others in it.
+    """
     if by is None or by.is_empty:
         return {}
-    rows = await computed.of_customers(session, known)
     found = {each: Computing(by, {}, frozenset()) for each in new}
-    for customer_id, row in rows.items():
-        if row.by == by.version:
-            found[customer_id] = Computing.of(by, row)
+    for customer_id in known:
+        row = kept.get(customer_id)
+        if row is not None and row.kept.by == by.version:
+            found[customer_id] = Computing.of(by, row.kept)
     left = [each for each in known if each not in found]
     for customer_id, theirs in (await events.of_customers(session, left, by.events)).items():
         found[customer_id] = Computing(by, computed.folded(by, theirs, evaluate), None)
@@ -146,26 +148,12 @@ async def recomputed(
     return Computing(by, state, inside, is_stale=True, is_changed=True)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What is computed of a customer at some time, for people to look at."""
-
-    traits: Mapping[str, Any]
-    segments: Sequence[str]
-
-
 async def seen(
     session: AsyncSession, row: Customer, policy: Policy, at: datetime, evaluate: Evaluate
 ) -> Seen:
-    """The computed traits and the segments of one customer as of `at`, sorted by name."""
+    """A customer as of `at`, for people to look at. No company's traits: no segment sees those."""
     by = computations_of(policy)
-    if by.is_empty:
-        return Seen({}, ())
-    rows = await computed.of_customers(session, [row.id])
-    state = await computed.state_of(session, by, evaluate, row.id, rows.get(row.id))
-    tz = zone(zone_of(row.traits, row.context_timezone, policy.timezone)[0])
-    assert tz is not None  # a customer's zone exists
-    return Seen(
-        traits=dict(sorted(by.values(state, at, tz).items())),
-        segments=sorted(by.inside(state, row.traits, at, tz, evaluate)),
+    kept = {} if by.is_empty else await computed.of_customers(session, [row.id])
+    return await computed.seen(
+        session, row, row.traits, kept.get(row.id), by, policy.timezone, at, evaluate
     )

@@ -14,6 +14,7 @@ from api.errors import ConflictError, NotFoundError
 from api.services import Services
 from engine.calls import Track
 from engine.events import BuiltInEvent
+from engine.reactions import of_coupon
 from store import audit, customers, offers
 from store.tables import AuditEntry, EventKind, Offer
 
@@ -58,16 +59,16 @@ async def redeem(services: Services, code: str, actor: str, order: str | None) -
             at=now,
             message_id=f"{BuiltInEvent.OFFER_REDEEMED}:{offer.id}",
             event=BuiltInEvent.OFFER_REDEEMED,
-            properties={
-                "code": offer.code,
-                "journey": offer.journey,
-                "step": offer.step,
-                "percent": None if offer.percent is None else float(offer.percent),
-                "amount": None if offer.amount is None else float(offer.amount),
-                "free_shipping": offer.free_shipping,
-                "currency": offer.currency,
-                "order": order,
-            },
+            properties=of_coupon(
+                code=offer.code,
+                journey=offer.journey,
+                step=offer.step,
+                percent=offer.percent,
+                amount=offer.amount,
+                free_shipping=offer.free_shipping,
+                currency=offer.currency,
+                order=order,
+            ),
             kind=EventKind.SYSTEM,
         )
         if not await offers.redeem(session, offer.code, now, order):

@@ -10,6 +10,7 @@ import secrets
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import NotFoundError
@@ -17,6 +18,7 @@ from api.reach import MOST_TRIES, NotReachedError, Reach
 from api.services import Services
 from engine.reasons import Ending
 from store import audit, companies, customers, erasing, erasures, outbox, suppressions
+from store.away import is_conflict
 from store.erasing import Cleared, Traces
 from store.nameless import Who
 from store.tables import AuditEntry, Customer, OutboxKind
@@ -60,6 +62,10 @@ async def erase(services: Services, customer_id: str, actor: str) -> ErasureRepl
                 reply = await _erase(session, services, rows, customer_id, actor)
         except NotReachedError as short:
             reach = short.wider
+            continue
+        except DBAPIError as error:
+            if not is_conflict(error):  # a broadcast's page holds its row, and waits for theirs
+                raise
             continue
         services.woken.set()
         return reply

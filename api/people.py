@@ -4,7 +4,7 @@ Knows what is in the store and decides nothing. The surprising fact: `enrolled` 
 to date by hand as effects are carried out, so that a batch sees its own consequences.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from engine.matching import Evaluate
 from engine.reasons import Ending
 from engine.routing import zone_of
 from store import companies, enrollments, journeys
+from store.computed import WithTraits
 from store.journeys import Published
 from store.tables import Company, Customer, Enrollment
 
@@ -114,13 +115,14 @@ async def people(
     inside: Collection[str],
     at: datetime,
     by: Computations | None,
+    kept: Mapping[str, WithTraits],
     evaluate: Evaluate,
     locked_companies: Iterable[Company] = (),
 ) -> dict[str, Person]:
     """The locked customers by id, in order of id, as they are at `at`.
 
     `inside` are those whose enrollments may matter; of the others none is read. `by` says
-    what is computed of them.
+    what is computed of them, and `kept` what is kept of that.
     """
     ordered = sorted(rows, key=lambda row: row.id)
     found = await enrollments.of_customers(session, inside) if inside else {}
@@ -133,6 +135,7 @@ async def people(
         session,
         by,
         evaluate,
+        kept,
         [row.id for row in persons if row.first_seen_at is not None],
         [row.id for row in persons if row.first_seen_at is None],
     )

@@ -7,9 +7,9 @@ alone, is not touched here; they are answered, to be taken the long way from the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from dataclasses import dataclass, field
+from typing import TypeGuard
+from zoneinfo import ZoneInfo
 
 from api.computing import Computing
 from api.reach import Locked
@@ -19,49 +19,57 @@ from engine.keys import is_anonymous
 from engine.localtime import zone
 from engine.matching import Evaluate
 from engine.routing import zone_of
-from store import computed
 from store.computed import Kept, WithTraits
 from store.journeys import Published
 
 
-async def compute_plain(
-    session: AsyncSession,
-    by: Computations,
+@dataclass
+class PlainComputed:
+    """What came of it: rows to be kept whole, and those of which only the state is new.
+
+    `moved` are the ids of customers of whom more comes than a row.
+    """
+
+    looked_at: list[Kept] = field(default_factory=list)
+    remembered: list[Kept] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
+
+
+def is_heard(call: Call, by: Computations, locked: Locked) -> TypeGuard[Track]:
+    """Whether something is computed from a call, and its customer may be plain."""
+    return (
+        isinstance(call, Track)
+        and call.event in by.events
+        and call.customer_id not in locked.rows
+        and not is_anonymous(call.customer_id)
+    )
+
+
+def compute_plain(
+    by: Computations | None,
     evaluate: Evaluate,
     locked: Locked,
     fresh: Mapping[str, Sequence[Call]],
+    kept: Mapping[str, WithTraits],
     published: Published | None,
-) -> frozenset[str]:
-    """Take in those calls of plain customers; the ids of customers of whom more comes of it."""
-    theirs = {
-        who: sorted(heard, key=lambda track: track.at)
-        for who, calls in fresh.items()
-        if who not in locked.rows and not is_anonymous(who) and (heard := _heard(by, calls))
-    }
-    if not theirs:
-        return frozenset()
-    assert published is not None  # or nothing would be computed
-    found = await computed.with_traits(session, theirs)
-    looked_at: list[Kept] = []
-    remembered: list[Kept] = []
-    moved: set[str] = set()
-    for who, tracks in theirs.items():
-        after = _taken_in(by, evaluate, found.get(who), tracks, published.policy.timezone)
+) -> PlainComputed:
+    """Take in those calls of plain customers, of whom this is kept."""
+    found = PlainComputed()
+    if by is None or published is None:
+        return found
+    for who, calls in fresh.items():
+        heard = [call for call in calls if is_heard(call, by, locked)]
+        if not heard:
+            continue
+        tracks = sorted(heard, key=lambda track: track.at) if len(heard) > 1 else heard
+        known = kept.get(who)
+        after = _taken_in(by, evaluate, known, tracks, published.policy.timezone)
         if after is None:
-            moved.add(who)
+            found.moved.add(who)
         elif after.is_changed:
-            now, before = after.kept(who), found[who].kept
-            is_as_it_was = replace(now, state=before.state) == before
-            (remembered if is_as_it_was else looked_at).append(now)
-    if looked_at:  # one statement is cheaper than two
-        await computed.keep(session, looked_at + remembered)
-    else:
-        await computed.keep_states(session, remembered)
-    return frozenset(moved)
-
-
-def _heard(by: Computations, calls: Sequence[Call]) -> list[Track]:
-    return [call for call in calls if isinstance(call, Track) and call.event in by.events]
+            has_looked = known is None or after.computed_at is not known.kept.computed_at
+            (found.looked_at if has_looked else found.remembered).append(after.kept(who))
+    return found
 
 
 def _taken_in(
@@ -77,14 +85,19 @@ def _taken_in(
     row = known.kept
     if row.changes_at is not None and row.changes_at <= tracks[-1].at:
         return None  # time changes something first
-    tz = zone(zone_of(known.traits, known.context_timezone, default_zone)[0])
-    assert tz is not None  # a customer's zone exists
-    computing = Computing.of(by, row)
+    computing, tz = Computing.of(by, row), None
     for track in tracks:
         computing.happened(track, evaluate)
         if computing.is_stale:
+            tz = tz or _zone(known, default_zone)
             at = computing.at(track.at)
             left, entered = computing.look(known.traits, at, tz, evaluate, after=track.event)
             if left or entered:
                 return None
     return computing
+
+
+def _zone(known: WithTraits, default: str) -> ZoneInfo:
+    found = zone(zone_of(known.traits, known.context_timezone, default)[0])
+    assert found is not None  # a customer's zone exists
+    return found

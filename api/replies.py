@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.computing import Seen
 from api.words import reason_in_words
 from engine.reasons import Decision, Reason
+from engine.seen import Seen
 from store.tables import AuditEntry, Consent, Customer, Enrollment, EnrollmentState, Message
 
 
@@ -146,7 +146,7 @@ class CustomerReply(_Reply):
     def of(
         cls,
         row: Customer,
-        seen: Seen,
+        seen: Seen | None,
         zone: str,
         consents: Iterable[Consent],
         enrollments: Iterable[Enrollment],
@@ -155,8 +155,8 @@ class CustomerReply(_Reply):
         return cls(
             id=row.id,
             traits=row.traits,
-            computed=dict(seen.traits),
-            segments=list(seen.segments),
+            computed=dict(sorted(seen.computed.items())) if seen is not None else {},
+            segments=sorted(seen.segments) if seen is not None else [],
             zone=zone,
             locale=row.context_locale,
             first_seen_at=row.first_seen_at,

@@ -12,12 +12,11 @@ from api.event_rows import event_row
 from api.people import Person
 from engine.calls import Call, TimePassed, Track
 from engine.events import BuiltInEvent
-from engine.localtime import zone
 from store.tables import EventKind
 
 
 async def pass_time(carrier: Carrier, person: Person, call: Call) -> None:
-    """Have happen what time alone has changed before the call; what it is itself for, as well."""
+    """Have happen what time alone has changed before the call; of `TimePassed`, up to its time."""
     computing = person.computing
     if computing is None:
         return
@@ -39,11 +38,10 @@ async def look_after(carrier: Carrier, person: Person, call: Call) -> None:
 
 
 async def _look(carrier: Carrier, person: Person, at: datetime, cause: Call) -> None:
-    computing, tz = person.computing, zone(person.zone)
+    computing = person.computing
     assert computing is not None
-    assert tz is not None  # a customer's zone exists
     person.at = at
-    left, entered = computing.look(person.own_traits, at, tz, carrier.services.evaluate)
+    left, entered = computing.look(person.own_traits, at, person.tz, carrier.services.evaluate)
     for name in sorted(left):
         await _happen(carrier, person, BuiltInEvent.SEGMENT_LEFT, name, cause)
     for name in sorted(entered):

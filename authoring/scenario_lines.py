@@ -16,7 +16,8 @@ from authoring.policy_file import PolicyNames
 from authoring.sentences import did_you_mean
 from authoring.shapes import read_shape
 from authoring.source import Loc, Source
-from engine.calls import Call, ChangeConsent, Identify, Track
+from engine.calls import ChangeConsent, FollowLink, Identify, Played, Track, UseCoupon
+from engine.definition import Journey
 from engine.events import is_reserved
 from engine.expressions import Duration, ExpressionError, Term, parse_duration
 from engine.fields import DurationText
@@ -53,10 +54,14 @@ Expected = ExpectedDecision | ExpectedEnding
 
 @dataclass(frozen=True)
 class Around:
-    """What lines may name; `step_ids` is None if the journey does not let them be known."""
+    """What lines may name; `step_ids` is None if the journey does not let them be known.
+
+    `journey` is None if anything in it is wrong.
+    """
 
     source: Source
     step_ids: tuple[str, ...] | None
+    journey: Journey | None
     policy: PolicyNames
 
 
@@ -102,6 +107,9 @@ class Happening(_Line):
     subscribe: str | None = None
     confirm: str | None = None
     unsubscribe: str | None = None
+    click: str | None = None
+    redeem: str | None = None
+    key: str | int | None = Field(default=None, examples=["c-1"])
     properties: dict[str, Any] | None = Field(default=None, alias="with")
 
 
@@ -116,15 +124,23 @@ class Get(_Line):
     reason: str | None = None
 
 
+# What happens to a message that was sent, and what may be told of it beside.
+_REACTIONS = {"click": "url", "redeem": "order"}
+
+_WHAT = ("track", "identify", "subscribe", "confirm", "unsubscribe", *_REACTIONS)
+
 _HAPPENING_STAND_INS = {"after": "1 day", "track": "stand_in"}
 _GET_STAND_INS = {"at": "1 day", "sent": "stand-in"}
 
 
 def read_happens(
     lines: Sequence[object], customer_id: str, around: Around, clock: Clock | None, loc: Loc
-) -> list[Call]:
-    """The calls, in the order written, without ids; every mistake goes to the source."""
-    calls: list[Call] = []
+) -> list[tuple[Played, int]]:
+    """The calls, in the order written, without ids, each with its line.
+
+    Every mistake goes to the source.
+    """
+    calls: list[tuple[Played, int]] = []
     for index, raw in enumerate(lines):
         here = [*loc, index]
         before = len(around.source.mistakes)
@@ -134,7 +150,9 @@ def read_happens(
         _check_happening(shape.value, around, here)
         if clock is not None and len(around.source.mistakes) == before:
             times = _times(shape.value, clock, around.source, here)
-            calls += [_call(shape.value, customer_id, at) for at in times]
+            name = around.journey.journey if around.journey is not None else ""
+            number = around.source.line(here)
+            calls += [(_call(shape.value, name, customer_id, at), number) for at in times]
     return calls
 
 
@@ -162,7 +180,7 @@ def read_gets(
 
 def _check_happening(line: Happening, around: Around, loc: Loc) -> None:
     source = around.source
-    what = _one_of(line, ("track", "identify", "subscribe", "confirm", "unsubscribe"), source, loc)
+    what = _one_of(line, _WHAT, source, loc)
     when = _one_of(line, ("after", "every"), source, loc)
     if when is not None and (line.until is not None) != (when == "every"):
         source.refuse(
@@ -170,8 +188,12 @@ def _check_happening(line: Happening, around: Around, loc: Loc) -> None:
         )
     if line.every is not None and line.every.is_zero:
         source.refuse([*loc, "every"], f"`every: {line.every}` never ends: write `every: 1 day`")
-    if line.properties is not None and what not in (None, "track"):
-        source.refuse([*loc, "with"], "`with` belongs to `track`: remove it")
+    if line.properties is not None and what not in (None, "track", *_REACTIONS):
+        source.refuse([*loc, "with"], "`with` belongs to `track`, `click` or `redeem`: remove it")
+    if what in _REACTIONS:
+        _check_reaction(line, what, around, loc)
+    elif line.key is not None and what is not None:
+        source.refuse([*loc, "key"], "`key` belongs to `click` or `redeem`: remove it")
     if line.track is not None and is_reserved(line.track):
         source.refuse(
             [*loc, "track"],
@@ -183,6 +205,43 @@ def _check_happening(line: Happening, around: Around, loc: Loc) -> None:
         if topic is not None and topics is not None and topic not in (ALL_TOPICS, *topics):
             hint = did_you_mean(topic, (*topics, ALL_TOPICS), "write one of")
             source.refuse([*loc, key], f"unknown topic `{topic}`{hint}")
+
+
+def _check_reaction(line: Happening, what: str, around: Around, loc: Loc) -> None:
+    source, journey, name = around.source, around.journey, str(getattr(line, what))
+    known = _REACTIONS[what]
+    for key, value in (line.properties or {}).items():
+        if key != known:
+            source.refuse(
+                [*loc, "with", key], f"of a `{what}` nothing but `{known}` is told: remove `{key}`"
+            )
+        elif not isinstance(value, str):
+            source.refuse([*loc, "with", key], f"`{key}: {value}` is not a text: put it in quotes")
+    if not _is_step(name, around, [*loc, what]) or journey is None:
+        return
+    step = journey.step(name)
+    if not step.messages:
+        source.refuse([*loc, what], f"`{name}` sends no message, so there is nothing to {what}")
+    elif what == "redeem" and not step.makes_offers:
+        source.refuse([*loc, what], f"`{name}` makes no `offer`, so there is nothing to redeem")
+    elif what == "click" and journey.topic_of(step) is None:
+        source.refuse(
+            [*loc, what],
+            f"`{name}` is transactional, and what is clicked in such a message nobody is told",
+        )
+    if line.key is not None and journey.key is None:
+        source.refuse(
+            [*loc, "key"], "the journey has no `key`, so no two are told apart: remove it"
+        )
+
+
+def _is_step(name: str, around: Around, loc: Loc) -> bool:
+    """Whether there is such a step, as far as is known."""
+    if around.step_ids is None or name in around.step_ids:
+        return True
+    hint = did_you_mean(name, around.step_ids, "the steps are")
+    around.source.refuse(loc, f"there is no step `{name}`{hint}")
+    return False
 
 
 def _times(line: Happening, clock: Clock, source: Source, loc: Loc) -> list[datetime]:
@@ -212,10 +271,18 @@ def _every(line: Happening, clock: Clock) -> Iterator[datetime]:
         yield at
 
 
-def _call(line: Happening, customer_id: str, at: datetime) -> Call:
+def _call(line: Happening, journey: str, customer_id: str, at: datetime) -> Played:
     who: dict[str, Any] = {"customer_id": customer_id, "message_id": ""}
+    told = line.properties or {}
+    key = None if line.key is None else str(line.key)
+    if line.click is not None:
+        url = told.get("url")
+        return FollowLink(**who, at=at, journey=journey, step=line.click, key=key, url=url)
+    if line.redeem is not None:
+        order = told.get("order")
+        return UseCoupon(**who, at=at, journey=journey, step=line.redeem, key=key, order=order)
     if line.track is not None:
-        return Track(**who, at=at, event=line.track, properties=line.properties or {})
+        return Track(**who, at=at, event=line.track, properties=told)
     if line.identify is not None:
         return Identify(**who, at=at, traits=line.identify)
     topic = line.subscribe or line.confirm or line.unsubscribe
@@ -237,9 +304,8 @@ def _expected(line: Get, around: Around, clock: Clock | None, loc: Loc) -> Expec
     if what is None:
         return None
     step = str(getattr(line, what))
-    if what != "enrollment" and around.step_ids is not None and step not in around.step_ids:
-        hint = did_you_mean(step, around.step_ids, "the steps are")
-        source.refuse([*loc, what], f"there is no step `{step}`{hint}")
+    if what != "enrollment":
+        _is_step(step, around, [*loc, what])
     if at is None:
         return None
     if line.enrollment is not None:

@@ -12,6 +12,8 @@
           - {after: 8 days, identify: {trial_ends_at: 2027-01-15}}
           - {after: 2 days, unsubscribe: onboarding}     # a topic, or `all`; also `subscribe`
           - {every: 1 day, until: 30 days, track: report_opened}
+          - {after: 3 days, click: tip}                  # in the message of that step
+          - {after: 9 days, redeem: coupon, with: {order: o-1}}      # the coupon of that step
         gets:                              # everything, in order
           - {at: 2026-11-24 09:00, sent: thanks}
           - {at: 5 days, not_sent: coupon, reason: expired}
@@ -47,7 +49,7 @@ from authoring.scenario_lines import (
 )
 from authoring.shapes import read_shape
 from authoring.source import Loc, Source
-from engine.calls import Call, EnrollByHand, Identify, Track
+from engine.calls import Call, EnrollByHand, Identify, Played, Track
 from engine.events import BuiltInEvent
 from engine.fields import DurationText
 from engine.localtime import zone
@@ -67,12 +69,14 @@ class Scenario:
     """One customer's story: what is told to Parcours, in time order, and what must come of it.
 
     `expected` has every decision and the ending, not the entering. `until` is inclusive.
+    `lines` are those at which the calls are written.
     """
 
     name: str
     journey: str
     customer_id: str
-    calls: tuple[Call, ...]
+    calls: tuple[Played, ...]
+    lines: tuple[int, ...]
     expected: tuple[Expected, ...]
     until: datetime
     file: str
@@ -141,7 +145,7 @@ class _Reader:
     ) -> None:
         self._source = source
         self._checked = checked
-        self._around = Around(source, checked.step_ids, names)
+        self._around = Around(source, checked.step_ids, checked.journey, names)
         self._default_zone = default_zone
         self._first_lines: dict[str, int] = {}
 
@@ -161,16 +165,19 @@ class _Reader:
         journey = self._checked.journey
         if journey is None or len(source.mistakes) > before:
             return None
-        calls = _numbered([*opening, *happens], f"{journey.journey}/{customer_id}")
+        line = source.line(loc)
+        written = [*((call, line) for call in opening), *happens]
+        calls, lines = _numbered(written, f"{journey.journey}/{customer_id}")
         return Scenario(
             name=story.scenario,
             journey=journey.journey,
             customer_id=customer_id,
             calls=calls,
+            lines=lines,
             expected=expected,
             until=until or calls[-1].at + _LOOK_ON,
             file=source.file,
-            line=source.line(loc),
+            line=line,
         )
 
     def _check_name(self, name: str, loc: Loc) -> None:
@@ -252,7 +259,10 @@ def _until(story: _Story, clock: Clock | None, source: Source, loc: Loc) -> date
     return clock.moment(story.until, source, [*loc, "until"])
 
 
-def _numbered(calls: list[Call], prefix: str) -> tuple[Call, ...]:
+def _numbered(
+    written: list[tuple[Played, int]], prefix: str
+) -> tuple[tuple[Played, ...], tuple[int, ...]]:
     """In time order, those of one instant as written, each with an id that stays the same."""
-    calls.sort(key=lambda call: call.at)
-    return tuple(replace(call, message_id=f"{prefix}/{n}") for n, call in enumerate(calls, 1))
+    written.sort(key=lambda each: each[0].at)
+    calls = (replace(call, message_id=f"{prefix}/{n}") for n, (call, _) in enumerate(written, 1))
+    return tuple(calls), tuple(line for _, line in written)

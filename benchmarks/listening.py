@@ -15,6 +15,7 @@ from api.app import create_app
 from api.services import Services
 from settings import load
 from store.database import Database
+from worker.garbage import collect_seldom
 
 # No limit: what is measured is how much there can be.
 _NO_LIMIT = 0
@@ -47,4 +48,5 @@ async def _serve(fd: int, app: FastAPI) -> None:
 
 
 if __name__ == "__main__":
+    collect_seldom()  # as `parcours api` does
     asyncio.run(_serve(int(sys.argv[1]), _ours(sys.argv[2]) if len(sys.argv) > 2 else _empty()))

@@ -246,8 +246,9 @@ def _outs(out: Mapping[str, int]) -> dict[str, int]:
 
 
 def _what(row: Broadcast) -> str:
-    what = f"{row.journey}/{row.step}" if row.step is not None else row.journey or row.event
-    return f"{row.kind.value} {what}"
+    from store import broadcasts
+
+    return f"{row.kind.value} {broadcasts.what(row)}"
 
 
 def _begins(row: Broadcast) -> str:

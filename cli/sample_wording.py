@@ -15,6 +15,7 @@ from engine.definition import Offer
 from engine.gate import Customer, Go, Occasion, offer_for
 from engine.localtime import shift, zone
 from engine.matching import ConditionFailed
+from engine.offers import SAMPLE_CODE
 from engine.policy import Policy
 from rendering.card import render_card
 from rendering.errors import TemplateError
@@ -30,7 +31,6 @@ from rendering.senders import find_sender
 from rendering.sms import render_sms
 from rendering.sources import CARD, HTML, SUBJECT, TEXT
 
-_SAMPLE_CODE = "SAMPLE42"
 _SAMPLE_SITE = "https://parcours.example"
 
 
@@ -116,7 +116,7 @@ def sample_offer(terms: Offer | None, at: datetime, zone_name: str) -> Mapping[s
     tz = zone(zone_name)
     assert tz is not None  # whoever names it computes in zones that exist
     return {
-        "code": _SAMPLE_CODE,
+        "code": SAMPLE_CODE,
         "percent": None if terms.percent is None else float(terms.percent),
         "amount": None if terms.amount is None else float(terms.amount),
         "free_shipping": terms.free_shipping is True,

@@ -18,6 +18,7 @@ from cli.simulate import play
 from cli.zones import Zones
 from engine.lines import Line, StepLine
 from engine.progress import local_text
+from engine.reactions import CannotReact
 from engine.reasons import Decision, Ending, Reason
 
 # What is compared: a decision's time, step, decision and reason, or an ending's time and word.
@@ -29,12 +30,16 @@ def differences(loaded: LoadedJourneys) -> list[Mistake]:
     found = []
     for journey in loaded.journeys.values():
         for scenario in journey.scenarios:
-            lines = play(journey, loaded.policy, scenario.calls, scenario.until)
             zones = Zones(scenario.calls, loaded.policy.timezone)
 
             def local(at: datetime, zones: Zones = zones, who: str = scenario.customer_id) -> str:
                 return local_text(at, zones.at(who, at))
 
+            try:
+                lines = play(journey, loaded.policy, scenario.calls, scenario.until)
+            except CannotReact as error:
+                found.append(_unplayable(scenario, error, local))
+                continue
             difference = _difference(scenario, told(lines), local)
             if difference is not None:
                 found.append(difference)
@@ -77,6 +82,14 @@ def _difference(
                 f"“{scenario.name}” says {wanted}; the journey gives {instead}",
             )
     return None
+
+
+def _unplayable(
+    scenario: Scenario, error: CannotReact, local: Callable[[datetime], str]
+) -> Mistake:
+    line = scenario.lines[scenario.calls.index(error.reaction)]
+    at = local(error.reaction.at)
+    return Mistake(scenario.file, line, f"“{scenario.name}” can't be played at {at}: {error}")
 
 
 def _words(each: Told, local: Callable[[datetime], str]) -> str:

@@ -21,7 +21,7 @@ from cli.options import JOURNEYS, JourneysOption
 
 if TYPE_CHECKING:
     from authoring.folder import LoadedJourney, LoadedJourneys
-    from engine.calls import Call
+    from engine.calls import Call, Played
     from engine.lines import Line
     from engine.policy import Policy
 
@@ -70,9 +70,9 @@ def simulate(
 
 
 def play(
-    named: LoadedJourney, policy: Policy, calls: Sequence[Call], until: datetime | None
+    named: LoadedJourney, policy: Policy, calls: Sequence[Played], until: datetime | None
 ) -> list[Line]:
-    """The lines of one journey, by the pure simulator."""
+    """The lines of one journey, by the pure simulator. Raises CannotReact."""
     from activities import places
     from cli.sample_wording import SampleWording
     from engine.person import Stage

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from engine.calls import Call, Identify, Track
+from engine.calls import Identify, Played, Track
 from engine.routing import zone_of
 
 
 class Zones:
     """Answers for the calls given, which are in time order."""
 
-    def __init__(self, calls: Iterable[Call], default: str) -> None:
+    def __init__(self, calls: Iterable[Played], default: str) -> None:
         self._default = default
         self._changes: dict[str, list[tuple[datetime, str]]] = {}
         traits: dict[str, dict[str, Any]] = {}

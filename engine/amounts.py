@@ -51,7 +51,7 @@ class CountWithin:
         return kept[bisect_right(kept, now - self.within.at_most) :] if kept else kept
 
     def value(self, kept: Any, now: int, tz: ZoneInfo) -> int:
-        return len(self.within.counting(kept or (), now, tz))
+        return len(self.within.counting(kept, now, tz)) if kept else 0
 
     def changes(self, kept: Any, now: int, tz: ZoneInfo) -> Iterator[Change]:
         left = self.value(kept, now, tz)

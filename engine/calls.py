@@ -4,6 +4,9 @@ The ingestion in `api/` and the simulator take the same values, so they can't di
 about what an event means. The one surprising fact: somebody who has not said who they are
 is a customer as well (`engine.keys.anonymous_customer`), in no journey, until a call names
 them together with the customer they turn out to be.
+
+What customers do with their messages (`Reaction`) can be told only where messages went out, so
+that it is no `Call`: a play has it, and the API hears of it by the links and codes themselves.
 """
 
 from collections.abc import Mapping
@@ -101,6 +104,33 @@ class TimePassed(_Call):
     """Nobody did anything, but `at` is when time alone changes what is known of the customer."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FollowLink(_Call):
+    """The customer follows a link in the message of a step; `url` is where it leads.
+
+    `key` says of which enrollment, where the journey has several beside one another.
+    """
+
+    journey: str
+    step: str
+    key: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCoupon(_Call):
+    """The customer uses the coupon that the message of a step gave them, for an order."""
+
+    journey: str
+    step: str
+    key: str | None = None
+    order: str | None = None
+
+
 # What the Segment API can say.
 SegmentCall = Identify | Track | Group | Alias
 Call = SegmentCall | ChangeConsent | EnrollByHand | TimePassed
+
+# What a customer does with a message that they got: told by the message, not by a call of an app.
+Reaction = FollowLink | UseCoupon
+Played = Call | Reaction

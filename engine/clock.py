@@ -23,6 +23,10 @@ class Clock(BaseModel):
         """The journey time at that real time."""
         return self.journey_origin + (real - self.real_origin) * self.speed
 
+    def real(self, journey: datetime) -> datetime:
+        """The real time at that journey time."""
+        return self.real_origin + (journey - self.journey_origin) / self.speed
+
     def real_span(self, span: timedelta) -> timedelta:
         """How long a span of journey time really takes."""
         return span / self.speed

@@ -6,10 +6,10 @@ company belongs together here for good, also those who left it: what they did th
 
 from collections.abc import Iterable, Sequence
 
-from engine.calls import Call, Group
+from engine.calls import Group, Played
 
 
-def clusters(calls: Iterable[Call]) -> list[Sequence[Call]]:
+def clusters(calls: Iterable[Played]) -> list[Sequence[Played]]:
     """The calls, apart by who has to do with whom; each in the order given."""
     ordered = list(calls)
     parents: dict[str, str] = {}
@@ -28,7 +28,7 @@ def clusters(calls: Iterable[Call]) -> list[Sequence[Call]]:
         if isinstance(call, Group):
             # A line feed is in no customer's id, so this is nobody's.
             parents[root(f"\n{call.company_id}")] = root(call.customer_id)
-    found: dict[str, list[Call]] = {}
+    found: dict[str, list[Played]] = {}
     for call in ordered:
         found.setdefault(root(call.customer_id), []).append(call)
     return list(found.values())

@@ -3,7 +3,7 @@
     state = computed.fold(state, event, evaluate)          # whatever happens, in any order
     traits = computed.known(own, state, at, tz)            # the customer's own, and the computed
     inside = computed.inside(state, own, at, tz, evaluate)
-    look_again_at = computed.next_change(state, own, at, tz, evaluate)
+    inside, look_again_at = computed.look(state, own, at, tz, evaluate)
 
 Knows no clock and no store: who keeps the state asks. Rules:
 
@@ -15,8 +15,8 @@ Knows no clock and no store: who keeps the state asks. Rules:
 4. What a segment looks at changes by events, by traits, and by time; the last is known in
    advance, so nobody has to be looked at for it.
 
-The surprising fact: `next_change` may name a time at which nothing changes. It looks at so
-many possible moments and no further; who looks again then learns the next.
+The surprising fact: `look` may name a time at which nothing changes. It looks at so many
+possible moments and no further; who looks again then learns the next.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ __all__ = ["Computations", "Counted", "MadeOf", "State", "computations"]
 Counted = Callable[[str], MadeOf]
 
 # Raised when the same events would come to another state, or a state be read otherwise.
-_RULES = 1
+_RULES = 2
 # A millisecond of work. Who has more leavings before anything changes is looked at again
 # when these are over.
 _MOST_LOOKS = 50
@@ -119,9 +119,9 @@ class Computations:
         at = microseconds(event.at)
         newest, kept = max(at, state.get(AT, at)), dict(state.get(KEPT, {}))
         for each in heard:
-            kept[each.key] = each.measure.add(kept.get(each.key), at, event.properties)
+            kept[each.slot] = each.measure.add(kept.get(each.slot), at, event.properties)
         for key, value in kept.items():
-            kept[key] = self._by_key[key].measure.forget(value, newest)
+            kept[key] = self._by_slot[key].measure.forget(value, newest)
         # What was nothing is not kept, so that equal events are equal states.
         return {AT: newest, KEPT: {key: value for key, value in kept.items() if value}}
 
@@ -133,8 +133,8 @@ class Computations:
         return found
 
     @cached_property
-    def _by_key(self) -> Mapping[str, Kept]:
-        return {each.key: each for each in self._kept}
+    def _by_slot(self) -> Mapping[str, Kept]:
+        return {each.slot: each for each in self._kept}
 
     def values(self, state: State, at: datetime, tz: ZoneInfo) -> dict[str, Any]:
         """The computed traits that there are, as of `at`."""
@@ -164,42 +164,48 @@ class Computations:
         values = values_of(self._looked_at, state, _now(state, at), tz)
         return self._judge.inside(self._memberships, own, values, evaluate)
 
-    def next_change(
+    def look(
         self,
         state: State,
         own: Mapping[str, Any],
         at: datetime,
         tz: ZoneInfo,
         evaluate: Evaluate,
-    ) -> datetime | None:
-        """When time alone will next change the segments that the customer is in; None: never.
+    ) -> tuple[frozenset[str], datetime | None]:
+        """The segments (as `inside`), and when time alone will next change them; None: never.
 
         Or, after so many moments that changed nothing, the last of them.
         """
         now = _now(state, at)
         values = values_of(self._looked_at, state, now, tz)
-        before = self._judge.inside(self._memberships, own, values, evaluate)
+        inside = self._judge.inside(self._memberships, own, values, evaluate)
         changes = time_alone(self._looked_at, state, now, tz)
         for looks, (then, changed) in enumerate(changes, start=1):
             values |= changed
-            after = self._judge.inside(self._memberships, own, values, evaluate)
-            if after != before or looks == _MOST_LOOKS:
-                return instant(then)
-        return None
+            for each in self._memberships:
+                if each.keys.isdisjoint(changed):
+                    continue
+                if self._judge.holds(each, own, values, evaluate) != (each.name in inside):
+                    return inside, instant(then)
+            if looks == _MOST_LOOKS:
+                return inside, instant(then)
+        return inside, None
 
 
 def computations(policy: Policy, counted: Counted) -> Computations:
     """What a policy has computed. To be made once a policy: it remembers answers."""
     by_trait = {
-        name: Kept(name, trait.event, trait.where, _measure(trait))
+        name: Kept(name, trait.event, trait.where, _measure(trait), slot=name)
         for name, trait in policy.traits.items()
     }
     made_of = {name: counted(segment.when) for name, segment in policy.segments.items()}
     asked = {_key(*each): each for made in made_of.values() for each in made.counts}
+    slots = _slots(asked.values())
     by_count = {
-        asked[key]: Kept(key, asked[key][0], None, _count(asked[key][1])) for key in sorted(asked)
+        asked[key]: Kept(key, asked[key][0], None, _count(asked[key][1]), slots[asked[key]])
+        for key in sorted(asked)
     }
-    kept = (*by_trait.values(), *by_count.values())
+    kept = (*by_trait.values(), *(each for each in by_count.values() if each.slot == each.key))
     memberships = tuple(
         _membership(name, policy.segments[name].when, made, by_trait, by_count)
         for name, made in made_of.items()
@@ -267,6 +273,23 @@ def _measure(trait: ComputedTrait) -> Measure:
             recency = tuple(map(Span, trait.recency or ()))
             return Rfm(of, within, recency, trait.frequency or (), trait.money or ())
     assert_never(trait.kind)
+
+
+def _slots(
+    asked: Collection[tuple[str, Duration | None]],
+) -> Mapping[tuple[str, Duration | None], str]:
+    """Where each count is kept: of one event the times within the longest window serve all."""
+    longest: dict[str, Duration] = {}
+    for event, within in sorted(asked, key=lambda each: _key(*each)):
+        if within is None:
+            continue
+        known = longest.get(event)
+        if known is None or Span(within).at_most > Span(known).at_most:
+            longest[event] = within
+    return {
+        (event, within): _key(event, None if within is None else longest[event])
+        for event, within in asked
+    }
 
 
 def _count(within: Duration | None) -> Measure:

@@ -16,7 +16,7 @@ from engine.consent import ConsentState, Word
 from engine.definition import Journey, Offer, Step, Variant
 from engine.enrollment import Delivery, NotBefore, Settled
 from engine.expressions import Duration
-from engine.localtime import shift, zone
+from engine.localtime import zone
 from engine.matching import Evaluate, History, PastEvent, concerns, matches
 from engine.places import Whereabouts
 from engine.policy import Policy
@@ -24,6 +24,7 @@ from engine.quiet import loud_from
 from engine.reached import ReadPhone, reached, written_e164
 from engine.reasons import Decision, Reason
 from engine.sampling import draw, held_out
+from engine.spans import Span
 
 # What a step goes by that reaches no person: it sets traits, withdraws consent, calls the app.
 TRAITS, CONSENT, WEBHOOK = "traits", "consent", "webhook"
@@ -178,9 +179,11 @@ def _history(occasion: Occasion, customer: Customer) -> History:
     assert tz is not None  # the machine computes in zones that exist
 
     def count(name: str, within: Duration | None) -> int:
-        """As segments count (`engine.spans`): from when it happened until so long after it."""
-        done = (event.at for event in customer.events if event.name == name)
-        return sum(within is None or at < shift(each, within.terms, tz) for each in done)
+        done = [event.at for event in customer.events if event.name == name]
+        if within is None:
+            return len(done)
+        span = Span(within)
+        return sum(span.counts(each, at, tz) for each in done)
 
     mine = [m for m in customer.messages if m.enrollment == occasion.enrollment]
     return History(

@@ -7,8 +7,10 @@ number that a segment looks at, so most answers are known without evaluating any
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from heapq import merge
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,12 +44,17 @@ class MadeOf:
 
 @dataclass(frozen=True)
 class Kept:
-    """A measure under its name in the state, and the events that it takes in."""
+    """A measure by its name, and the events that it takes in.
+
+    `slot` is under what the state keeps it: its own name, or that of another that keeps all
+    which this one needs.
+    """
 
     key: str
     event: str
     where: str | None
     measure: Measure
+    slot: str
 
     def takes(self, event: PastEvent, evaluate: Evaluate) -> bool:
         """Whether the measure is about the event. A `where` in error is no match."""
@@ -66,7 +73,7 @@ class Kept:
 
     def of(self, state: State) -> Any:
         """What is kept of it in a state."""
-        return state.get(KEPT, {}).get(self.key)
+        return state.get(KEPT, {}).get(self.slot)
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,21 @@ class Membership:
         """The measures that it looks at."""
         return (*self.traits.values(), *self.counts.values())
 
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Their keys."""
+        return frozenset(each.key for each in self.kept)
+
+    @cached_property
+    def count_keys(self) -> tuple[str, ...]:
+        """Those of what it counts."""
+        return tuple(each.key for each in self.counts.values())
+
+    @property
+    def sees_traits(self) -> bool:
+        """Whether it looks at any trait at all."""
+        return self.own != () or bool(self.traits)
+
 
 @dataclass(frozen=True, eq=False)
 class Judge:
@@ -96,31 +118,41 @@ class Judge:
         self, segments: Iterable[Membership], own: Mapping[str, Any], values: Values, ask: Evaluate
     ) -> frozenset[str]:
         """Those of the segments that a customer is in with these traits and these values."""
-        return frozenset(each.name for each in segments if self._holds(each, own, values, ask))
+        return frozenset([each.name for each in segments if self.holds(each, own, values, ask)])
 
-    def _holds(
+    def holds(
         self,
         segment: Membership,
         own: Mapping[str, Any],
         values: Values,
         evaluate: Evaluate,
     ) -> bool:
-        names = own.keys() if segment.own is None else segment.own
-        hidden = self.computed | {COMPANY}
-        traits = {name: own[name] for name in names if name in own and name not in hidden}
-        for name, each in segment.traits.items():
-            if (computed := values[each.key]) is not None:
-                traits[name] = computed
-        counts = {asked: values[each.key] for asked, each in segment.counts.items()}
-        said = repr(traits)
-        facts = (evaluate, segment.name, said, *counts.values())
+        """Whether a customer with these traits and these values is in one of them."""
+        traits = self._seen(segment, own, values) if segment.sees_traits else {}
+        said = repr(traits) if traits else ""
+        facts = (evaluate, segment.name, said, *[values[key] for key in segment.count_keys])
         if (answer := self._answers.get(facts)) is None:
+            counts = {asked: values[each.key] for asked, each in segment.counts.items()}
             answer = _holds(segment.condition, traits, counts, evaluate)
             if len(said) <= _LONGEST_FACTS:
                 if len(self._answers) >= _MOST_ANSWERS:
                     self._answers.clear()
                 self._answers[facts] = answer
         return answer
+
+    def _seen(self, segment: Membership, own: Mapping[str, Any], values: Values) -> dict[str, Any]:
+        """The traits that a segment looks at, as the customer has them."""
+        names = own.keys() if segment.own is None else segment.own
+        hidden = self.computed
+        traits = {
+            name: own[name]
+            for name in names
+            if name in own and name not in hidden and name != COMPANY
+        }
+        for name, each in segment.traits.items():
+            if (computed := values[each.key]) is not None:
+                traits[name] = computed
+        return traits
 
 
 def kept_by(memberships: Iterable[Membership]) -> tuple[Kept, ...]:
@@ -137,8 +169,8 @@ def time_alone(
     kept: Iterable[Kept], state: State, now: int, tz: ZoneInfo
 ) -> Iterator[tuple[int, Values]]:
     """Every instant after `now` at which time alone changes a value, and what changes then."""
-    changes = merge(*(_changes(each, state, now, tz) for each in kept), key=lambda one: one[0])
-    for at, together in groupby(changes, key=lambda one: one[0]):
+    moving = [_changes(each, state, now, tz) for each in kept if each.of(state)]
+    for at, together in groupby(merge(*moving, key=itemgetter(0)), key=itemgetter(0)):
         yield at, {key: value for _, key, value in together}
 
 

@@ -14,6 +14,9 @@ from engine.localtime import set_wall_time, shift
 # Attempts at a message within the hour are one outage; what comes later is worded again.
 _ROOM = timedelta(hours=1)
 
+# The code of every coupon of a simulation, which no till takes.
+SAMPLE_CODE = "SAMPLE42"
+
 _LAST_SECOND = time(23, 59, 59)
 _SECOND = timedelta(seconds=1)
 

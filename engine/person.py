@@ -316,6 +316,8 @@ class Person:
             topic=verdict.topic,
         )
         world.messages.append(sent)
+        if step.messages:
+            world.inbox.put(occasion, world.customer_id, verdict, self.stage.policy)
         if step.set is not None:
             event_id = message_key(each.enrolled.id, delivery.step, delivery.occurrence)
             self.change(

@@ -16,11 +16,15 @@ from engine.calls import (
     Call,
     ChangeConsent,
     EnrollByHand,
+    FollowLink,
     Group,
     Identify,
+    Played,
+    Reaction,
     SegmentCall,
     TimePassed,
     Track,
+    UseCoupon,
 )
 from engine.consent import understood
 from engine.effects import BY_HAND, Enrolled
@@ -45,8 +49,8 @@ class Player:
         self._companies: dict[str, Traits] = {}
         self._now = Moment(datetime.max.replace(tzinfo=UTC))  # until the first call
 
-    def play(self, calls: Sequence[Call], until: datetime) -> list[Line]:
-        """At one instant all calls come before all steps."""
+    def play(self, calls: Sequence[Played], until: datetime) -> list[Line]:
+        """At one instant all calls come before all steps. Raises CannotReact."""
         waiting = deque(call for call in calls if call.at <= until)
         now = waiting[0].at if waiting else until
         while True:
@@ -83,7 +87,7 @@ class Player:
 
     # --- Calls ----------------------------------------------------------------------------
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: Played) -> None:
         person = self._person(call.customer_id)
         match call:
             case ChangeConsent():
@@ -96,11 +100,19 @@ class Player:
                 self._enroll_by_hand(person, call)
             case TimePassed():
                 pass  # here time passes without being told
+            case FollowLink() | UseCoupon():
+                self._react(person, call)
             case _:
                 for other in call.formerly:
                     self._join(person, self._person(other), call)
                 self._segment_call(person, call)
                 self._turn(person, call)
+
+    def _react(self, person: Person, reaction: Reaction) -> None:
+        said = person.world.react(reaction)
+        if said is not None:
+            self._happen(person, said)
+            self._turn(person)
 
     def _segment_call(self, person: Person, call: SegmentCall) -> None:
         person.change(call)

@@ -7,7 +7,7 @@ one cluster is played is `engine.player`'s.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from engine.calls import Call
+from engine.calls import Played
 from engine.clusters import clusters
 from engine.lines import Line, in_order
 from engine.person import Stage
@@ -16,11 +16,11 @@ from engine.player import Player
 DEFAULT_SPAN = timedelta(days=400)  # past the last event: a year's journey, and then some
 
 
-def simulate(stage: Stage, calls: Iterable[Call], until: datetime | None = None) -> list[Line]:
+def simulate(stage: Stage, calls: Iterable[Played], until: datetime | None = None) -> list[Line]:
     """Every decision and every enrollment's life up to `until` (inclusive), in time order.
 
     Calls are sorted by time, ties in the order given. `until` defaults to the last call
-    and 400 days.
+    and 400 days. Raises CannotReact where nothing went out that they could react to so.
     """
     ordered = sorted(calls, key=lambda call: call.at)
     if not ordered:

@@ -72,6 +72,10 @@ class Span:
         except OutOfRange:
             return at  # at the calendar's own end nothing lasts
 
+    def counts(self, at: datetime, now: datetime, tz: ZoneInfo) -> bool:
+        """Whether what happened at `at` counts at `now`."""
+        return microseconds(now) < self.end(microseconds(at), tz)
+
     def counting(self, times: Sequence[int], now: int, tz: ZoneInfo) -> list[int]:
         """The places of those times (ascending, none after `now`) that count at `now`."""
         first = bisect_right(times, now - self.at_most)

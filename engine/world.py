@@ -4,13 +4,21 @@ Decides nothing: it takes in calls and gives routing and the gate the facts they
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.best_hour import NEWEST, counts, ranked, weighed
-from engine.calls import ChangeConsent, Group, Identify, SegmentCall, Track
+from engine.calls import (
+    ChangeConsent,
+    FollowLink,
+    Group,
+    Identify,
+    Reaction,
+    SegmentCall,
+    Track,
+)
 from engine.caps import PastMessage
 from engine.company import known_traits
 from engine.computed import Computations, State
@@ -25,6 +33,7 @@ from engine.matching import Evaluate, PastEvent, last_activity, past
 from engine.places import Atlas, Whereabouts
 from engine.policy import Policy
 from engine.reached import written_e164
+from engine.reactions import Got, Inbox
 from engine.routing import zone_of
 
 
@@ -87,6 +96,7 @@ class World:
     activity: list[PastEvent] = field(default_factory=list)  # events of the customer's own
     properties: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by event id
     messages: list[PastMessage] = field(default_factory=list)
+    inbox: Inbox = field(default_factory=Inbox)
     consents: list[Spoken] = field(default_factory=list)
     is_seen: bool = False
 
@@ -147,6 +157,7 @@ class World:
         self.consents = sorted(self.consents + other.consents, key=lambda said: said.at)
         self.properties |= other.properties
         self.messages += other.messages
+        self.inbox.absorb(other.inbox)
         self.is_seen = self.is_seen or other.is_seen
         self.segments |= other.segments
         self.state = {}
@@ -161,8 +172,8 @@ class World:
         if is_anonymous(self.customer_id) or not self.computed.segments:
             return []
         facts = self.state, self.own.values, self.now.at, self._zone, self.evaluate
-        before, self.segments = self.segments, self.computed.inside(*facts)
-        self.look_at = self.computed.next_change(*facts)
+        before = self.segments
+        self.segments, self.look_at = self.computed.look(*facts)
         left, entered = sorted(before - self.segments), sorted(self.segments - before)
         turned = [(BuiltInEvent.SEGMENT_LEFT, name) for name in left]
         turned += [(BuiltInEvent.SEGMENT_ENTERED, name) for name in entered]
@@ -205,6 +216,20 @@ class World:
             kind="system",
         )
 
+    def react(self, reaction: Reaction) -> Track | None:
+        """Take in what they did with a message; the event that says so, if one does.
+
+        Raises CannotReact.
+        """
+        if not isinstance(reaction, FollowLink):
+            return self.inbox.use(reaction)
+        followed = self.inbox.follow(reaction, self.policy, self.consents)
+        if followed is None:
+            return None
+        got, said = followed
+        self.messages = [_clicked(each, got) for each in self.messages]
+        return said
+
     def profile(self) -> Profile:
         """The customer as routing sees them."""
         traits = self.traits
@@ -237,3 +262,8 @@ class World:
 
     def _said(self, channel: str, topic: str) -> ConsentState | None:
         return state_of(self.consents, channel, topic)
+
+
+def _clicked(message: PastMessage, got: Got) -> PastMessage:
+    is_it = (message.enrollment, message.step, message.at) == (got.enrollment, got.step, got.at)
+    return replace(message, clicked=True) if is_it else message

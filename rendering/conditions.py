@@ -9,7 +9,7 @@ a missing field is none at any depth, and ordering against none is false, so
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from jinja2 import nodes
@@ -29,9 +29,10 @@ from rendering.filters import FILTERS, TESTS
 from rendering.grammar import Vocabulary
 from rendering.plain import plain
 
+_FACTS = frozenset({"customer", "event"})
 _FUNCTIONS = frozenset({"count", "sent", "clicked", "inside", "subscribed"})
 # One vocabulary: whether a word is open is judged afterwards, to be able to say why not.
-_WORDS = Vocabulary(frozenset({"customer", "event"}), _FUNCTIONS, FILTERS, frozenset(TESTS))
+_WORDS = Vocabulary(_FACTS, _FUNCTIONS, FILTERS, frozenset(TESTS))
 # An example of each function, to show when it is written otherwise.
 _EXAMPLES = {
     "count": "count('order_placed', '90 days')", "sent": "sent('coupon')",
@@ -116,6 +117,7 @@ class Condition:
     segments: frozenset[str]  # what it asks `inside` about
     topics: frozenset[str]  # what it asks `subscribed` about
     paths: tuple[tuple[str, ...], ...]  # what it looks at, each with its first field
+    _words: frozenset[str]  # the names and functions in it
     _durations: Mapping[str, Duration]
     _expression: Expression
 
@@ -130,15 +132,10 @@ class Condition:
         def count(event: str, window: str | None = None) -> int:
             return context.count(event, None if window is None else self._durations[window])
 
-        values = {
-            "customer": plain(context.customer, "customer"),
-            "event": plain(context.event, "event"),
-            "count": count,
-            "sent": context.sent,
-            "clicked": context.clicked,
-            "inside": context.inside,
-            "subscribed": context.subscribed,
-        }
+        values: dict[str, Any] = {}
+        for name in self._words:  # all of it would cost each `where` of each event as much again
+            known = count if name == "count" else getattr(context, name)
+            values[name] = plain(known, name) if name in _FACTS else known
         try:
             return bool(self._expression.value(values))
         except ExpressionFailure as error:
@@ -211,9 +208,15 @@ def _compile(text: str, kind: Kind) -> Condition:
         asked("inside"),
         asked("subscribed"),
         expression.paths,
+        frozenset(path[0] for path in expression.paths) | {name for name, _ in named},
         durations,
         expression,
     )
+
+
+# By the text alone: to look up an Enum in a cache takes longer than all the rest.
+_where = lru_cache(maxsize=10_000)(partial(_compile, kind=Kind.WHERE))
+_when = lru_cache(maxsize=10_000)(partial(_compile, kind=Kind.WHEN))
 
 
 def _name(call: nodes.Call) -> str:
@@ -268,7 +271,7 @@ def evaluate(
     Raises ConditionError, which the engine knows as `ConditionFailed`.
     """
     try:
-        condition = _compile(text, Kind.WHERE if history is None else Kind.WHEN)
+        condition = _where(text) if history is None else _when(text)
     except ConditionSyntaxError as error:  # journeys are checked, so only an older one's text
         raise ConditionError(str(error)) from error
     if history is None:

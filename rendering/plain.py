@@ -125,7 +125,7 @@ def _copy(value: object, path: str, depth: int) -> Any:
         return value
     if value is None or depth > MAX_DEPTH:
         return Missing(name=path)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):  # in this order: the second is dear to ask
         fields = Fields()
         fields.path = path
         for key, each in value.items():

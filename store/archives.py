@@ -6,12 +6,17 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from store.built_once import run
+from store.inserting import sql_table
 from store.tables import Archive, ArchivedInside
+
+# Of every request by which somebody may enter a journey.
+_NAMES = select(sql_table(Archive).c.journey)
 
 
 async def names(session: AsyncSession) -> frozenset[str]:
     """The archived journeys."""
-    return frozenset(await session.scalars(select(col(Archive.journey))))
+    return frozenset((await run(session, _NAMES)).scalars())
 
 
 async def every(session: AsyncSession) -> list[Archive]:

@@ -26,7 +26,6 @@ from store.tables import (
     Enrollment,
     EnrollmentState,
     Event,
-    EventStats,
     Message,
 )
 
@@ -131,6 +130,11 @@ async def unfinished(session: AsyncSession) -> list[Broadcast]:
     return list(found)
 
 
+def what(row: Broadcast) -> str:
+    """What is sent or told, as whoever began it named it."""
+    return f"{row.journey}/{row.step}" if row.step is not None else row.journey or row.event or ""
+
+
 def change(row: Broadcast, state: BroadcastState, at: datetime, by: str) -> None:
     """Have a held broadcast stand so from `at` (wall) on."""
     row.state, row.changed_at, row.changed_by = state, at, by
@@ -207,39 +211,6 @@ async def had_as_another(
     )
     found = [*await session.scalars(told), *await session.scalars(enrolled)]
     return frozenset(owners[each] for each in found)
-
-
-async def counts(
-    session: AsyncSession,
-    name: str,
-    since: Mapping[datetime | None, Sequence[str]],
-) -> dict[str, int]:
-    """How often customers did it, in one statement; who never did is left out.
-
-    `since` has the customers by the time after which it counts; None: ever.
-    """
-    ever = since.get(None, ())
-    found: dict[str, int] = {}
-    if ever:
-        stats = await session.scalars(
-            select(EventStats).where(
-                col(EventStats.name) == name, col(EventStats.customer_id).in_(ever)
-            )
-        )
-        found.update((each.customer_id, each.count) for each in stats)
-    within = [
-        col(Event.customer_id).in_(ids) & (col(Event.occurred_at) > at)
-        for at, ids in since.items()
-        if at is not None
-    ]
-    if within:
-        counted = await session.execute(
-            select(col(Event.customer_id), func.count().label("number"))
-            .where(col(Event.name) == name, or_(*within))
-            .group_by(col(Event.customer_id))
-        )
-        found.update((row.customer_id, row.number) for row in counted)
-    return found
 
 
 # --- One message alone --------------------------------------------------------------------

@@ -17,8 +17,12 @@ from sqlmodel import col
 
 from engine.computed import Computations, State
 from engine.keys import ANONYMOUS
+from engine.localtime import zone
 from engine.matching import Evaluate, PastEvent
+from engine.routing import zone_of
+from engine.seen import Seen
 from store import events
+from store.among import among
 from store.built_once import run
 from store.inserting import insert_for, parameters, sql_table
 from store.tables import Computed, Customer, Event
@@ -56,7 +60,8 @@ async def of_customers(session: AsyncSession, customer_ids: Collection[str]) -> 
     """What is kept of these customers, by whatever definitions."""
     if not customer_ids:
         return {}
-    found = await run(session, _OF_CUSTOMERS, {"ids": sorted(customer_ids)})
+    statement = _of_customers(session.get_bind().dialect.name)
+    found = await run(session, statement, {"ids": sorted(customer_ids)})
     return {row[0]: Kept(*row) for row in found}
 
 
@@ -64,22 +69,33 @@ async def with_traits(
     session: AsyncSession, customer_ids: Collection[str]
 ) -> Mapping[str, WithTraits]:
     """What is kept of these customers, each with the customer's own traits."""
-    found = await run(session, _WITH_TRAITS, {"ids": sorted(customer_ids)})
+    if not customer_ids:
+        return {}
+    statement = _with_traits(session.get_bind().dialect.name)
+    found = await run(session, statement, {"ids": sorted(customer_ids)})
     return {row[0]: WithTraits(Kept(*row[:6]), *row[6:]) for row in found}
 
 
-async def state_of(
+async def seen(
     session: AsyncSession,
-    by: Computations,
-    evaluate: Evaluate,
-    customer_id: str,
+    customer: Customer,
+    own: Mapping[str, Any],
     row: Kept | Computed | None,
-) -> State:
-    """What is remembered of a customer's events: as kept, or computed anew."""
+    by: Computations,
+    default_zone: str,
+    at: datetime,
+    evaluate: Evaluate,
+) -> Seen:
+    """The customer as of `at`, by what is kept of them (`row`), or computed anew.
+
+    `own` are their traits without what is computed, `default_zone` the policy's.
+    """
+    tz = zone(zone_of(customer.traits, customer.context_timezone, default_zone)[0])
+    assert tz is not None  # a customer's zone exists
     if row is not None and row.by == by.version:
-        return row.state
-    theirs = await events.of_customers(session, [customer_id], by.events)
-    return folded(by, theirs[customer_id], evaluate)
+        return Seen(by, row.state, own, at, tz, evaluate)
+    theirs = await events.of_customers(session, [customer.id], by.events)
+    return Seen(by, folded(by, theirs[customer.id], evaluate), own, at, tz, evaluate)
 
 
 def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> State:
@@ -91,20 +107,20 @@ def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> Sta
     return state
 
 
-async def keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
-    """Keep this of locked customers, in place of what was."""
-    if rows:
+async def keep(session: AsyncSession, rows: Sequence[Kept], states: Sequence[Kept] = ()) -> None:
+    """Keep this of locked customers, in place of what was.
+
+    Of those in `states` there is a row, in which nothing else is new than the state.
+    """
+    if rows:  # one statement for all is cheaper than two
         dialect = session.get_bind().dialect.name
-        await run(session, _keep(dialect), parameters([row.values() for row in rows]))
-
-
-async def keep_states(session: AsyncSession, rows: Sequence[Kept]) -> None:
-    """Keep the states of locked customers of whom something is kept, and nothing else is new."""
-    if rows:
-        values: list[Mapping[str, Any]] = [
-            {"who": row.customer_id, "now": row.state} for row in rows
+        values: list[Mapping[str, Any]] = [row.values() for row in (*rows, *states)]
+        await run(session, _keep(dialect), parameters(values))
+    elif states:
+        fewer: list[Mapping[str, Any]] = [
+            {"who": row.customer_id, "now": row.state} for row in states
         ]
-        await run(session, _KEEP_STATE, parameters(values))
+        await run(session, _KEEP_STATE, parameters(fewer))
 
 
 async def forget(session: AsyncSession, customer_ids: Iterable[str]) -> None:
@@ -147,15 +163,6 @@ async def left_to_compute(session: AsyncSession, version: str, after: str, limit
 
 _ROWS, _CUSTOMERS = sql_table(Computed), sql_table(Customer)
 _COLUMNS = tuple(_ROWS.c[each.name] for each in fields(Kept))
-_THEIRS = _ROWS.c.customer_id.in_(bindparam("ids", expanding=True))
-_OF_CUSTOMERS = select(*_COLUMNS).where(_THEIRS)
-_WITH_TRAITS = (
-    select(*_COLUMNS, _CUSTOMERS.c.traits, _CUSTOMERS.c.context_timezone)
-    .join(_CUSTOMERS, _CUSTOMERS.c.id == _ROWS.c.customer_id)
-    .where(_THEIRS)
-)
-
-
 _KEEP_STATE = (
     update(_ROWS)
     .where(_ROWS.c.customer_id == bindparam("who"))
@@ -163,7 +170,24 @@ _KEEP_STATE = (
 )
 
 
-@cache  # putting it together takes longer than running it
+# Built once for each dialect: putting one together takes longer than running it.
+
+
+@cache
+def _of_customers(dialect: str) -> Executable:
+    return select(*_COLUMNS).where(among(dialect, _ROWS.c.customer_id, "ids"))
+
+
+@cache
+def _with_traits(dialect: str) -> Executable:
+    return (
+        select(*_COLUMNS, _CUSTOMERS.c.traits, _CUSTOMERS.c.context_timezone)
+        .join(_CUSTOMERS, _CUSTOMERS.c.id == _ROWS.c.customer_id)
+        .where(among(dialect, _ROWS.c.customer_id, "ids"))
+    )
+
+
+@cache
 def _keep(dialect: str) -> Executable:
     statement = insert_for(dialect, Computed)
     changed = ("by", "state", "inside", "computed_at", "changes_at")

@@ -8,13 +8,15 @@ another customer (`merged_into`); who wants the customer asks for them with `kno
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Executable, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import pseudonym
+from store.among import among
 from store.built_once import run
 from store.inserting import insert_new, parameters, sql_table
 from store.suppressions import normal_address
@@ -23,26 +25,16 @@ from store.tables import Customer
 _TABLE = sql_table(Customer)
 
 # Of every request; built once, for putting them together takes longer than running them.
-_LOCK_KNOWN = (
-    select(
-        *(
-            _TABLE.c[name]
-            for name in (
-                "id",
-                "merged_into",
-                "company_id",
-                "first_seen_at",
-                "last_seen_at",
-                "context_timezone",
-                "context_timezone_at",
-                "context_locale",
-                "context_locale_at",
-            )
-        )
-    )
-    .where(_TABLE.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_TABLE.c.id)
-    .with_for_update()
+_KNOWN = (
+    "id",
+    "merged_into",
+    "company_id",
+    "first_seen_at",
+    "last_seen_at",
+    "context_timezone",
+    "context_timezone_at",
+    "context_locale",
+    "context_locale_at",
 )
 _WRITE_LAST_SEEN = (
     update(_TABLE).where(_TABLE.c.id == bindparam("who")).values(last_seen_at=bindparam("last"))
@@ -56,6 +48,11 @@ _WRITE_SEEN = (
         context_timezone_at=bindparam("timezone"),
         context_locale_at=bindparam("locale"),
     )
+)
+_LOAD = (
+    select(Customer)
+    .where(col(Customer.id).in_(bindparam("ids", expanding=True)))
+    .execution_options(populate_existing=True)
 )
 _HOLD = select(_TABLE.c.id).where(_TABLE.c.id == bindparam("customer_id")).with_for_update()
 
@@ -247,8 +244,7 @@ async def load_locked(session: AsyncSession, customer_ids: Collection[str]) -> d
     """The rows of customers whom this transaction has locked."""
     if not customer_ids:
         return {}
-    statement = select(Customer).where(col(Customer.id).in_(set(customer_ids)))
-    found = await session.scalars(statement.execution_options(populate_existing=True))
+    found = await session.scalars(_LOAD, {"ids": sorted(set(customer_ids))})
     return {customer.id: customer for customer in found}
 
 
@@ -286,8 +282,18 @@ def record_seen(
 
 
 async def _lock_ordered(session: AsyncSession, ordered: list[str]) -> dict[str, Known]:
-    rows = await run(session, _LOCK_KNOWN, {"ids": ordered})
+    rows = await run(session, _lock_known(session.get_bind().dialect.name), {"ids": ordered})
     return {row[0]: Known(*row) for row in rows}
+
+
+@cache
+def _lock_known(dialect: str) -> Executable:
+    return (
+        select(*(_TABLE.c[name] for name in _KNOWN))
+        .where(among(dialect, _TABLE.c.id, "ids"))
+        .order_by(_TABLE.c.id)
+        .with_for_update()
+    )
 
 
 async def _locked(session: AsyncSession, customer_id: str) -> Customer | None:

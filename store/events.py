@@ -14,6 +14,7 @@ from sqlalchemy import Executable, and_, bindparam, case, func, or_, select, upd
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from store.built_once import run
 from store.inserting import insert_for, parameters, sql_table, values_of
 from store.tables import Customer, Event, EventKind, EventStats
 
@@ -21,6 +22,12 @@ from store.tables import Customer, Event, EventKind, EventStats
 ACTIVITY = frozenset({EventKind.TRACK, EventKind.PAGE, EventKind.SCREEN})
 
 _TABLE = sql_table(Event)
+
+_SET_DISPOSITION = (
+    update(_TABLE)
+    .where(_TABLE.c.message_id == bindparam("which"))
+    .values(disposition=bindparam("told"))
+)
 
 
 @dataclass(frozen=True)
@@ -110,13 +117,10 @@ async def set_dispositions(
     session: AsyncSession, told: Mapping[str, dict[str, Any] | None]
 ) -> None:
     """Note what routing made of events, by message id."""
-    statement = (
-        update(_TABLE)
-        .where(_TABLE.c.message_id == bindparam("which"))
-        .values(disposition=bindparam("told"))
-    )
-    rows = [{"which": message_id, "told": each} for message_id, each in sorted(told.items())]
-    await (await session.connection()).execute(statement, rows)
+    rows: list[Mapping[str, Any]] = [
+        {"which": message_id, "told": each} for message_id, each in sorted(told.items())
+    ]
+    await run(session, _SET_DISPOSITION, parameters(rows))
 
 
 async def happened(
@@ -246,25 +250,6 @@ async def received(
     newest_first = received_at.desc(), occurred_at.desc(), message_id.desc()
     found = await session.scalars(statement.order_by(*newest_first).limit(limit))
     return list(found)
-
-
-async def count_since(
-    session: AsyncSession, customer_id: str, name: str, since: datetime | None = None
-) -> int:
-    """How often the customer did this after `since` (exclusive, as `count()` has it), or ever."""
-    if since is None:
-        stats = await session.get(EventStats, (customer_id, name))
-        return 0 if stats is None else stats.count
-    counted = await session.scalar(
-        select(func.count())
-        .select_from(Event)
-        .where(
-            col(Event.customer_id) == customer_id,
-            col(Event.name) == name,
-            col(Event.occurred_at) > since,
-        )
-    )
-    return counted or 0
 
 
 async def _count(session: AsyncSession, events: Iterable[NewEvent]) -> None:

@@ -8,14 +8,15 @@ that no event costs anything.
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.best_hour import HOURS, NEWEST, ranked, weighed
 from engine.events import BuiltInEvent
+from store.built_once import run
 from store.events import ACTIVITY
-from store.inserting import insert_into
+from store.inserting import insert_into, sql_table
 from store.tables import Event, HourOfClicks
 
 
@@ -35,20 +36,33 @@ async def count_click(session: AsyncSession, hour: int) -> None:
     await session.execute(statement.on_conflict_do_update(index_elements=["hour"], set_=more))
 
 
+async def forget(session: AsyncSession) -> None:
+    """No hour has had any clicks."""
+    await session.execute(delete(HourOfClicks))
+
+
 async def everybody(session: AsyncSession) -> dict[int, int]:
     """How many clicks each hour has had; hours without any are left out."""
-    rows = await session.execute(select(col(HourOfClicks.hour), col(HourOfClicks.clicks)))
-    return {row.hour: row.clicks for row in rows}
+    return {row.hour: row.clicks for row in await run(session, _EVERYBODY)}
 
 
 async def _own(session: AsyncSession, customer_id: str) -> list[tuple[str, datetime]]:
-    counts = or_(
-        col(Event.kind).in_(ACTIVITY), col(Event.name) == BuiltInEvent.MESSAGE_CLICKED.value
+    rows = await run(session, _OWN, {"who": customer_id})
+    return [(name or "", at) for name, at in rows]
+
+
+# Asked whenever somebody enters such a journey: built once, and past the session.
+_CLICKS, _EVENTS = sql_table(HourOfClicks), sql_table(Event)
+_EVERYBODY = select(_CLICKS.c.hour, _CLICKS.c.clicks)
+_OWN = (
+    select(_EVENTS.c.name, _EVENTS.c.occurred_at)
+    .where(
+        _EVENTS.c.customer_id == bindparam("who"),
+        or_(
+            _EVENTS.c.kind.in_(sorted(ACTIVITY)),
+            _EVENTS.c.name == BuiltInEvent.MESSAGE_CLICKED.value,
+        ),
     )
-    rows = await session.execute(
-        select(col(Event.name), col(Event.occurred_at))
-        .where(col(Event.customer_id) == customer_id, counts)
-        .order_by(col(Event.occurred_at).desc(), col(Event.message_id).desc())
-        .limit(NEWEST)
-    )
-    return [(row.name or "", row.occurred_at) for row in rows]
+    .order_by(_EVENTS.c.occurred_at.desc(), _EVENTS.c.message_id.desc())
+    .limit(NEWEST)
+)

@@ -33,7 +33,7 @@ from engine.keys import erased_customer
 from store import waking
 from store.built_once import run
 from store.free_rows import free_firsts, free_rows
-from store.inserting import sql_table, values_of
+from store.inserting import parameters, sql_table, values_of
 from store.tables import Enrollment, OutboxKind, OutboxRow
 
 # How long a taken row belongs to its dispatcher. Longer than a call to Temporal may last
@@ -43,6 +43,7 @@ LEASE = timedelta(seconds=60)
 _OUTBOX, _ENROLLMENTS = sql_table(OutboxRow), sql_table(Enrollment)
 
 # Built once, past what a session does for objects: the most frequent ones.
+_INSERT = insert(_OUTBOX)
 _MARK_DONE = (
     update(_OUTBOX)
     .where(_OUTBOX.c.id.in_(bindparam("ids", expanding=True)))
@@ -101,7 +102,7 @@ async def append_all(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
     """Add rows of locked customers; their sequence is their order here."""
     if rows:
         # Without RETURNING: so both drivers send them one after the other, in this order.
-        await session.execute(insert(OutboxRow), [values_of(row) for row in rows])
+        await run(session, _INSERT, parameters([values_of(row) for row in rows]))
         await waking.tell(session)
 
 

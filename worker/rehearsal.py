@@ -32,7 +32,7 @@ from api.errors import AlreadyEnrolledError
 from api.services import Services
 from api.temporal_names import SEARCH_ATTRIBUTES
 from authoring.folder import LoadedJourney
-from engine.calls import Call, TimePassed
+from engine.calls import Call, FollowLink, Played, Reaction, TimePassed, UseCoupon
 from engine.clock import Clock
 from engine.clusters import clusters
 from engine.lines import Line, in_order
@@ -51,7 +51,9 @@ from store.database import Database
 from worker.binaries import TEST_SERVER, installed
 from worker.desk import build_desk
 from worker.errors import RehearsalError
+from worker.made_up_shop import MadeUpShop
 from worker.quiet import next_due, until_quiet
+from worker.reacting import react
 from worker.running import build_worker
 from worker.told import lines_of
 
@@ -73,14 +75,14 @@ _GRACEFUL_SHUTDOWN = timedelta(seconds=10)
 async def rehearse(
     named: LoadedJourney,
     policy: Policy,
-    calls: Sequence[Call],
+    calls: Sequence[Played],
     until: datetime | None = None,
     keep: KeepHistory | None = None,
 ) -> list[Line]:
     """What `engine.simulator.simulate` answers for one journey, from a real server.
 
     `keep` is given each workflow's history as it stands at the end. Raises
-    MissingBinaryError, RehearsalError.
+    MissingBinaryError, RehearsalError, and CannotReact as the simulator does.
     """
     ordered = sorted(calls, key=lambda call: call.at)
     if not ordered:
@@ -142,7 +144,10 @@ async def _stage(named: LoadedJourney, policy: Policy) -> AsyncIterator[_Stage]:
                 await _start_server(Path(folder)) as environment,
                 build_worker(
                     environment.client,
-                    build_desk(settings, database, lambda: datetime.now(UTC)),
+                    replace(
+                        build_desk(settings, database, lambda: datetime.now(UTC)),
+                        shop=MadeUpShop(),
+                    ),
                     settings.task_queue,
                     _GRACEFUL_SHUTDOWN,
                 ),
@@ -225,7 +230,7 @@ async def _publish(database: Database, named: LoadedJourney, policy: Policy) -> 
 
 
 async def _play(
-    stage: _Stage, customer_ids: Sequence[str], calls: Sequence[Call], until: datetime
+    stage: _Stage, customer_ids: Sequence[str], calls: Sequence[Played], until: datetime
 ) -> list[Line]:
     """The calls of one cluster and all that follows; at one instant calls come before steps."""
     clock = Clock(
@@ -240,6 +245,9 @@ async def _play(
         if call.at > until:
             break
         await _let_pass(play, call.at, inclusive=False)
+        if isinstance(call, FollowLink | UseCoupon):
+            await _react(play, call)
+            continue
         try:
             await _accept(play, call)
         except AlreadyEnrolledError:
@@ -256,6 +264,18 @@ async def _accept(play: _Play, call: Call) -> None:
     play.begun.extend(accepted.enrolled)
     await _until_told(play)
     await _check_carried(play.stage)
+
+
+async def _react(play: _Play, reaction: Reaction) -> None:
+    """What a customer does with a message; what follows bears the time at which they do it."""
+    stage, clock = play.stage, _behind(play.clock, len(play.begun))
+    wall = _Wall(clock.real(reaction.at))
+    before = await _workflows(stage, play.customer_ids)
+    await react(replace(stage.services, clock=clock, wall=wall), reaction)
+    after = await _workflows(stage, play.customer_ids)
+    play.begun.extend(each for each in after if each not in before)
+    await _until_told(play, wall.at)
+    await _check_carried(stage)
 
 
 def _behind(clock: Clock, place: int) -> Clock:
@@ -309,10 +329,14 @@ async def _until_quiet(play: _Play) -> None:
         await until_quiet(play.stage.environment.client, enrollment_id)
 
 
-async def _until_told(play: _Play) -> None:
-    """Until nobody has anything to tell: what one step set may have others move."""
+async def _until_told(play: _Play, written_at: datetime | None = None) -> None:
+    """Until nobody has anything to tell: what one step set may have others move.
+
+    `written_at` is the real time at which something was written ahead of the clocks.
+    """
     while True:
-        play.wall.at = await _wall_time(play.stage)
+        now = await _wall_time(play.stage)
+        play.wall.at = now if written_at is None else max(now, written_at)
         if not await play.dispatcher.drain():
             return
         await _until_quiet(play)

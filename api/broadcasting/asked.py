@@ -16,7 +16,7 @@ from engine.definition import Journey
 from engine.events import is_reserved
 from engine.matching import key_of
 from engine.policy import Policy
-from rendering.conditions import Condition, Kind, compile_condition
+from rendering.conditions import Kind, compile_condition
 from rendering.errors import ConditionSyntaxError
 from store.journeys import Published
 from store.json_text import keepable
@@ -62,7 +62,7 @@ def row_of(
     kind = _kind(asked)
     journey, step = _what(asked, published, archived)
     local_time = _local_time(asked.local_time)
-    condition_of(asked.audience, published.policy)
+    _check_audience(asked.audience, published.policy)
     _check_rate(asked.per_second)
     first = local_time.first_instant if local_time is not None else None
     return Broadcast(
@@ -85,17 +85,16 @@ def row_of(
     )
 
 
-def condition_of(audience: str | None, policy: Policy) -> Condition | None:
-    """The compiled audience. Raises BadRequestError, which quotes it."""
+def _check_audience(audience: str | None, policy: Policy) -> None:
+    """Raises BadRequestError, which quotes it."""
     if audience is None:
-        return None
+        return
     try:
         condition = compile_condition(audience, Kind.AUDIENCE)
     except ConditionSyntaxError as error:
         raise BadRequestError(str(error), code="invalid_audience") from None
     _check_known(audience, "topic", condition.topics, policy.topics)
     _check_known(audience, "segment", condition.segments, policy.segments)
-    return condition
 
 
 def _check_known(

@@ -11,25 +11,25 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from api.computing import computing
 from api.people import zone_now
 from engine.company import known_traits
 from engine.consent import ConsentState, Word, state_of
-from engine.expressions import Duration, Term
-from engine.localtime import shift, zone
+from engine.expressions import Duration
+from engine.localtime import zone
 from engine.matching import Evaluate
 from engine.policy import Policy
 from engine.reached import ReadPhone, reached
+from engine.seen import Seen
 from rendering.computed import computations_of
-from rendering.conditions import Condition, ConditionContext
+from rendering.conditions import ConditionContext, Kind, compile_condition
 from rendering.errors import ConditionError
-from store import broadcasts, companies, consents
+from store import companies, consents, counting
+from store.computed import with_traits
 from store.journeys import Published
-from store.tables import Company, Computed, Customer
+from store.tables import Company, Customer
 
 # By which people are written to; a topic is subscribed to on each by itself.
 CHANNELS = ("email", "sms", "post")
@@ -39,11 +39,28 @@ _Asked = tuple[str, Duration | None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A customer who may be in an audience, as everything that reads traits sees them."""
+    """A customer who may be in an audience, as they are at the time that it is asked about."""
 
     row: Customer
-    traits: Mapping[str, Any]
-    zone: ZoneInfo
+    seen: Seen
+
+    @property
+    def traits(self) -> Mapping[str, Any]:
+        """As everything that reads traits sees them."""
+        return self.seen.traits
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which their times are computed."""
+        return self.seen.zone
+
+    def is_inside(self, segment: str) -> bool:
+        """Whether they are in it, whether or not anybody has looked since time put them there."""
+        return segment in self.seen.segments
+
+
+# How often a candidate did something, ever or within so long.
+Count = Callable[[Candidate, str, Duration | None], int]
 
 
 @dataclass(frozen=True)
@@ -63,44 +80,46 @@ async def candidates(
 ) -> list[Candidate]:
     """The rows with what else is known of them at `at` (journey time), in their order."""
     by = computations_of(published.policy)
-    computed = await computing(session, by, evaluate, [row.id for row in rows], ())
+    ids = [row.id for row in rows]
+    kept = {} if by.is_empty else await with_traits(session, ids)
+    computed = await computing(session, by, evaluate, kept, ids, ())
     named = {row.company_id for row in rows if row.company_id is not None}
     known = await companies.get_many(session, named) if named else {}
     found: list[Candidate] = []
     for row in rows:
         tz = zone(zone_now(row, published))
         assert tz is not None  # `zone_now` gives one that exists
-        own = customer_traits(row, known.get(row.company_id or ""))
-        mine = computed.get(row.id)
-        found.append(Candidate(row, own if mine is None else mine.known(own, at, tz), tz))
+        own = _told(row, known.get(row.company_id or ""))
+        state = computed[row.id].state if row.id in computed else {}
+        found.append(Candidate(row, Seen(by, state, own, at, tz, evaluate)))
     return found
 
 
-def customer_traits(row: Customer, company: Company | None) -> dict[str, Any]:
-    """Those that were told, of the customer and of their company."""
+def _told(row: Customer, company: Company | None) -> dict[str, Any]:
+    """The traits that were told, of the customer and of their company."""
     return known_traits(row.traits, row.company_id, company.traits if company else None)
 
 
 async def judge(
     session: AsyncSession,
     candidates: Sequence[Candidate],
-    condition: Condition | None,
+    audience: str | None,
     policy: Policy,
     at: datetime,
     read_phone: ReadPhone,
 ) -> Judged:
     """Who is in the audience at `at` (journey time); None is everybody's."""
     ids = [each.row.id for each in candidates]
-    if condition is None:
+    if audience is None:
         return Judged(frozenset(ids))
-    count = await counting(session, candidates, condition.counts, at)
-    segments = await segments_of(session, ids) if condition.segments else {}
+    condition = compile_condition(audience, Kind.AUDIENCE)
+    count = await count_of(session, candidates, condition.counts, at)
     said = await consents.of_customers(session, ids) if condition.topics else {}
     inside, failed = set(), set()
     for each in candidates:
         try:
             holds = condition.evaluate(
-                _context(each, count, segments, said.get(each.row.id, ()), policy, read_phone)
+                _context(each, count, said.get(each.row.id, ()), policy, read_phone)
             )
         except ConditionError:
             failed.add(each.row.id)
@@ -110,22 +129,18 @@ async def judge(
     return Judged(frozenset(inside), frozenset(failed))
 
 
-Count = Callable[[Candidate, str, Duration | None], int]
-
-
-async def counting(
+async def count_of(
     session: AsyncSession,
     candidates: Sequence[Candidate],
     asked: Collection[_Asked],
     at: datetime,
 ) -> Count:
     """What `count(…)` answers for these, read beforehand: one statement for each of `asked`."""
-    found: dict[_Asked, Mapping[str, int]] = {}
-    for event, within in asked:
-        since: dict[datetime | None, list[str]] = {}
-        for each in candidates:
-            since.setdefault(_since(at, within, each.zone), []).append(each.row.id)
-        found[event, within] = await broadcasts.counts(session, event, since)
+    zones = {each.row.id: each.zone for each in candidates}
+    found = {
+        (event, within): await counting.how_often(session, event, within, zones, at)
+        for event, within in asked
+    }
 
     def count(candidate: Candidate, event: str, within: Duration | None) -> int:
         return found[event, within].get(candidate.row.id, 0)
@@ -133,19 +148,7 @@ async def counting(
     return count
 
 
-async def segments_of(
-    session: AsyncSession, customer_ids: Collection[str]
-) -> Mapping[str, frozenset[str]]:
-    """The segments that customers are in; of whom nothing was computed is in none."""
-    rows = await session.execute(
-        select(col(Computed.customer_id), col(Computed.inside)).where(
-            col(Computed.customer_id).in_(customer_ids)
-        )
-    )
-    return {row.customer_id: frozenset(row.inside) for row in rows}
-
-
-def is_subscribed(
+def _is_subscribed(
     said: Sequence[Word],
     topic: str,
     traits: Mapping[str, Any],
@@ -168,7 +171,6 @@ def is_subscribed(
 def _context(
     candidate: Candidate,
     count: Count,
-    segments: Mapping[str, frozenset[str]],
     said: Sequence[Word],
     policy: Policy,
     read_phone: ReadPhone,
@@ -178,13 +180,6 @@ def _context(
         customer=traits,
         event={},
         count=lambda event, within: count(candidate, event, within),
-        inside=lambda segment: segment in segments.get(candidate.row.id, frozenset()),
-        subscribed=lambda topic: is_subscribed(said, topic, traits, policy, read_phone),
+        inside=candidate.is_inside,
+        subscribed=lambda topic: _is_subscribed(said, topic, traits, policy, read_phone),
     )
-
-
-def _since(at: datetime, within: Duration | None, tz: ZoneInfo) -> datetime | None:
-    """The time after which it counts, by the customer's calendar."""
-    if within is None:
-        return None
-    return shift(at, (Term(-term.count, term.unit) for term in within.terms), tz)

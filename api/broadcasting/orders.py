@@ -7,6 +7,8 @@ claimed by somebody who looked before the commit, so pause and stop wait for tho
 (`store.overlap`).
 """
 
+from collections.abc import Mapping
+
 from api.broadcasting.asked import Asked, row_of
 from api.broadcasting.taking_up import ACTOR
 from api.errors import ConflictError, NotFoundError
@@ -34,7 +36,9 @@ class Broadcasting:
         async with self._services.database.transaction() as session:
             if not await broadcasts.add(session, row):
                 raise _taken(row.id)
-            await audit.record(session, self._entry("broadcast.start", row.id, _told(row)))
+            # Without the audience: an erasure takes addresses out of the row, and only there.
+            told = {"kind": row.kind.value, "what": broadcasts.what(row)}
+            await audit.record(session, self._entry("broadcast.start", row.id, told))
         return row
 
     async def check(self, asked: Asked) -> Broadcast:
@@ -78,7 +82,7 @@ class Broadcasting:
             await overlap.end_of_earlier(self._services.database)
         return row
 
-    def _entry(self, action: str, name: str, details: dict[str, object]) -> AuditEntry:
+    def _entry(self, action: str, name: str, details: Mapping[str, str]) -> AuditEntry:
         return AuditEntry(
             at=self._services.wall(),
             actor=self._actor,
@@ -135,9 +139,3 @@ def _taken(name: str) -> ConflictError:
     return ConflictError(
         f"there was a broadcast `{name}` already: give this one another name", code="name_taken"
     )
-
-
-def _told(row: Broadcast) -> dict[str, object]:
-    """For the audit log: to whom, and what."""
-    what = f"{row.journey}/{row.step}" if row.step is not None else row.journey or row.event
-    return {"kind": row.kind.value, "what": what, "audience": row.audience}

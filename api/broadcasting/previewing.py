@@ -10,18 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.broadcasting.asked import Asked, row_of
 from api.broadcasting.audience import (
     Candidate,
-    Count,
     candidates,
-    counting,
+    count_of,
     judge,
-    segments_of,
 )
 from api.broadcasting.taking_up import CONDITION_FAILED, LOOKED_AT, NOT_IN_AUDIENCE
 from api.by_hand import check_may_enter
@@ -31,18 +28,18 @@ from api.services import Services
 from engine import gate
 from engine.consent import state_of
 from engine.definition import Journey, Step
-from engine.enrollment import Delivery
+from engine.enrollment import Delivery, Settled
 from engine.keys import broadcast_enrollment_id
 from engine.localtime import shift
 from engine.matching import ConditionFailed, History
 from engine.policy import Policy
 from engine.reached import reached
 from engine.reasons import Reason
-from rendering.conditions import Kind, compile_condition, evaluate
+from rendering.conditions import compile_condition, evaluate
 from rendering.messages import MessageSource
 from store import archives, broadcasts, consents, enrollments, journeys, suppressions
 from store.journeys import Published
-from store.tables import Broadcast, BroadcastKind
+from store.tables import Broadcast, BroadcastKind, Customer
 
 
 @dataclass
@@ -86,14 +83,11 @@ class _Previewing:
     def policy(self) -> Policy:
         return self.published.policy
 
-    async def look(self, session: AsyncSession, rows: Sequence[Any]) -> None:
+    async def look(self, session: AsyncSession, rows: Sequence[Customer]) -> None:
         """A page of customers."""
         known = await candidates(session, rows, self.published, self.at, self.services.evaluate)
-        condition = (
-            compile_condition(self.row.audience, Kind.AUDIENCE) if self.row.audience else None
-        )
         judged = await judge(
-            session, known, condition, self.policy, self.at, self.services.read_phone
+            session, known, self.row.audience, self.policy, self.at, self.services.read_phone
         )
         members = [each for each in known if each.row.id in judged.inside]
         self.told.customers += len(known)
@@ -174,8 +168,9 @@ class _Previewing:
             verdict = gate.decide(
                 self._occasion(journey, plain, each, channels), customer, policy, evaluate
             )
-            if not isinstance(verdict, gate.Go):
-                out[verdict.reason or NOT_IN_AUDIENCE] += 1
+            if isinstance(verdict, Settled):
+                assert verdict.reason is not None  # it was not sent
+                out[verdict.reason] += 1
         return out
 
     async def _condition(
@@ -186,16 +181,14 @@ class _Previewing:
         if when is None:
             return lambda _: True
         condition = compile_condition(when)
-        count: Count = await counting(session, members, condition.counts, self.at)
-        ids = [each.row.id for each in members]
-        segments = await segments_of(session, ids) if condition.segments else {}
+        count = await count_of(session, members, condition.counts, self.at)
 
         def holds(each: Candidate) -> bool:
             history = History(
                 count=lambda event, within: count(each, event, within),
                 sent=lambda _: False,
                 clicked=lambda _: False,
-                inside=lambda segment: segment in segments.get(each.row.id, frozenset()),
+                inside=each.is_inside,
             )
             try:
                 return evaluate(when, each.traits, self.row.properties, history)

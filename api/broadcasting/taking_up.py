@@ -35,7 +35,6 @@ from engine.definition import Journey
 from engine.keys import broadcast_enrollment_id, broadcast_event_id
 from engine.localtime import next_opening
 from engine.sampling import held_out
-from rendering.conditions import Kind, compile_condition
 from store import archives, broadcasts, enrollments, journeys
 from store.away import is_conflict
 from store.broadcasts import Counted, Round
@@ -158,12 +157,10 @@ async def _looked_at(
     """Who of the rows is due in this round and in the audience, up to a page."""
     assert round_.until is not None  # it has begun
     somebody = list(filter(broadcasts.is_somebody, rows))
-    known = await candidates(session, somebody, published, services.now(), services.evaluate)
+    now = services.now()
+    known = await candidates(session, somebody, published, now, services.evaluate)
     local_time = LocalTime.parse(row.local_time) if row.local_time is not None else None
-    condition = compile_condition(row.audience, Kind.AUDIENCE) if row.audience else None
-    judged = await judge(
-        session, known, condition, published.policy, services.now(), services.read_phone
-    )
+    judged = await judge(session, known, row.audience, published.policy, now, services.read_phone)
     page, most = _Page(cut_after=row.cursor), page_size(row.per_second, MOST_TAKEN)
     for each in known:
         who, at = each.row.id, due_at(row.start_at, local_time, each.zone)

@@ -82,7 +82,7 @@ class Teller:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             start_signal=LOOK_SIGNAL if is_new else None,
-            static_summary=f"{row.kind} {_what(row)}",
+            static_summary=f"{row.kind} {broadcasts.what(row)}",
             static_details=_details(row),
             rpc_timeout=settings.rpc_timeout,
         )
@@ -108,10 +108,6 @@ def _report_death(task: asyncio.Task[None]) -> None:
         _log.error("nobody tells of broadcasts any more", exc_info=error)
 
 
-def _what(row: Broadcast) -> str:
-    return f"{row.journey}/{row.step}" if row.step is not None else row.journey or row.event or ""
-
-
 def _details(row: Broadcast) -> str:
     """What the Temporal UI shows of it for good; Markdown, and nothing about any person.
 
@@ -121,4 +117,4 @@ def _details(row: Broadcast) -> str:
     if row.local_time is not None:
         when += f", at each one's own {row.local_time}"
     pace = "as fast as it goes" if row.per_second is None else f"{row.per_second:g} a second"
-    return f"- {row.kind} `{_what(row)}`\n- from {when}\n- {pace}"
+    return f"- {row.kind} `{broadcasts.what(row)}`\n- from {when}\n- {pace}"

@@ -30,6 +30,7 @@ from engine.clock import journey_time
 from engine.delivery_status import DeliveryStatus, moves_forward
 from engine.events import BuiltInEvent
 from engine.localtime import zone
+from engine.reactions import of_message
 from engine.reasons import Decision
 from store import customers, delivery_events, hours, journeys, messages, suppressions
 from store.away import is_conflict
@@ -172,15 +173,15 @@ async def _calls(
         return []
     if name in _ONLY_IF_ASKED_FOR and name not in await _asked_for(session):
         return []
-    properties = {
-        "message": row.message,
-        "journey": row.journey,
-        "step": row.step,
-        "topic": row.topic,
-        "channel": row.channel,
-        "kind": report.kind.value,
-        "url": report.url,
-    }
+    properties = of_message(
+        message=row.message,
+        journey=row.journey,
+        step=row.step,
+        topic=row.topic,
+        channel=row.channel,
+        kind=report.kind.value,
+        url=report.url,
+    )
     return [
         Track(
             customer_id=row.customer_id,

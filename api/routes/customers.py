@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.accept import accept_in
 from api.auth import actor_of
-from api.computing import Seen, seen
+from api.computing import seen
 from api.erasing import ErasureReply, erase
 from api.errors import BadRequestError, NotFoundError
 from api.fields import MessageId, Name, PathText, Wording
@@ -152,7 +152,7 @@ async def _check_topic(session: AsyncSession, topic: Name | None) -> None:
 async def _reply(session: AsyncSession, services: Services, customer_id: str) -> CustomerReply:
     row = await _existing(session, customer_id)
     published = await journeys.newest_publication(session)
-    known = Seen({}, ())
+    known = None
     if published is not None:
         known = await seen(session, row, published.policy, services.now(), services.evaluate)
     return CustomerReply.of(

@@ -17,10 +17,10 @@ Rules for whoever edits a table next:
 7. Whatever belongs to a customer points at `customers`; who writes it has locked that row.
    What the outside world keeps (`mailbox`) and what outlives everything (`audit_log`) does not.
 8. Personal data lives in `customers` (id, traits), `events`, `computed` (state), `refused_calls`,
-   `consents.wording`, `broadcasts` (cursor), `enrollments` (start_properties), `messages` and
-   `suppressions`, and in the mailbox, which imitates the world outside. A new column with some
-   joins the list of what erasing a customer clears (`store/erasing.py`), and so does one that
-   holds an id.
+   `consents.wording`, `broadcasts` (cursor, audience), `enrollments` (start_properties),
+   `messages` and `suppressions`, and in the mailbox, which imitates the world outside. A new
+   column with some joins the list of what erasing a customer clears (`store/erasing.py`), and
+   so does one that holds an id.
 """
 
 from engine.consent import ConsentState

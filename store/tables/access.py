@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Index
 from sqlmodel import Field
 
-from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table
+from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, empty_list, empty_object
 
 
 class AuditEntry(Table, table=True):
@@ -21,7 +21,7 @@ class AuditEntry(Table, table=True):
     action: str
     enrollment_id: str | None = Field(default=None, index=True)
     customer_id: str | None = Field(default=None, index=True)
-    details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    details: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
 
 
 class ApiKey(Table, table=True):
@@ -33,7 +33,7 @@ class ApiKey(Table, table=True):
     name: str
     prefix: str
     sha256: str = Field(unique=True)
-    scopes: list[str] = Field(default_factory=list, sa_type=JSON_VALUE)
+    scopes: list[str] = Field(default_factory=empty_list, sa_type=JSON_VALUE)
     created_at: datetime = Field(sa_type=UTC_TIME)  # wall
     revoked_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # wall
     last_used_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # wall

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import Field
 
-from store.tables.columns import JSON_VALUE, UTC_TIME, Table, word
+from store.tables.columns import JSON_VALUE, UTC_TIME, Table, empty_object, word
 
 
 class BroadcastKind(StrEnum):
@@ -48,7 +48,7 @@ class Broadcast(Table, table=True):
     version: str | None = None  # of the journey, as it was published when it began
     step: str | None = None
     event: str | None = None
-    properties: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    properties: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
     audience: str | None = None
     start_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     local_time: str | None = None
@@ -56,7 +56,7 @@ class Broadcast(Table, table=True):
     state: BroadcastState = Field(sa_type=word(BroadcastState))
     cursor: str | None = None
     all_seen: bool = False  # the whole audience has been taken up
-    counted: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    counted: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
     created_at: datetime = Field(sa_type=UTC_TIME)  # wall
     created_by: str
     changed_at: datetime = Field(sa_type=UTC_TIME)  # wall

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from store.tables.columns import JSON_VALUE, UTC_TIME, Table
+from store.tables.columns import JSON_VALUE, UTC_TIME, Table, empty_list, empty_object
 
 _CHANGES = text("changes_at IS NOT NULL")
 
@@ -32,8 +32,8 @@ class Computed(Table, table=True):
 
     customer_id: str = Field(primary_key=True, foreign_key="customers.id")
     by: str
-    state: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
-    inside: list[str] = Field(default_factory=list, sa_type=JSON_VALUE)
+    state: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
+    inside: list[str] = Field(default_factory=empty_list, sa_type=JSON_VALUE)
     computed_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     changes_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
 

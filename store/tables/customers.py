@@ -12,7 +12,7 @@ from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field
 
 from engine.consent import ConsentState
-from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, word
+from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, empty_object, word
 
 
 class Customer(Table, table=True):
@@ -45,8 +45,8 @@ class Customer(Table, table=True):
 
     id: str = Field(primary_key=True)
     pseudonym: str = Field(unique=True)
-    traits: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
-    trait_times: dict[str, str] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    traits: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
+    trait_times: dict[str, str] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
     context_timezone: str | None = None
     context_timezone_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # event time
     context_locale: str | None = None
@@ -69,8 +69,8 @@ class Company(Table, table=True):
     __tablename__ = "companies"
 
     id: str = Field(primary_key=True)
-    traits: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
-    trait_times: dict[str, str] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    traits: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
+    trait_times: dict[str, str] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
     created_at: datetime = Field(sa_type=UTC_TIME)  # wall
     updated_at: datetime = Field(sa_type=UTC_TIME)  # wall
 

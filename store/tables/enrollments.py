@@ -9,7 +9,16 @@ from sqlalchemy import ForeignKeyConstraint, Index, text
 from sqlmodel import Field
 
 from engine.reasons import Ending, Reason
-from store.tables.columns import EXACT, JSON_AS_WRITTEN, JSON_VALUE, UTC_TIME, Table, word
+from store.tables.columns import (
+    EXACT,
+    JSON_AS_WRITTEN,
+    JSON_VALUE,
+    UTC_TIME,
+    Table,
+    empty_list,
+    empty_object,
+    word,
+)
 
 
 class EnrollmentState(StrEnum):
@@ -62,12 +71,12 @@ class Enrollment(Table, table=True):
     start_event_id: str
     start_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     entered_at: datetime = Field(sa_type=UTC_TIME)  # journey time
-    start_properties: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    start_properties: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
     state: EnrollmentState = Field(default=EnrollmentState.OPEN, sa_type=word(EnrollmentState))
     ended_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
     ended_by: str | None = None  # the event's name, or the person
     paused_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
-    skipped_steps: list[str] = Field(default_factory=list, sa_type=JSON_VALUE)
+    skipped_steps: list[str] = Field(default_factory=empty_list, sa_type=JSON_VALUE)
     next_step: str | None = None
     next_at: datetime | None = Field(default=None, sa_type=UTC_TIME)  # journey time
     next_reason: Reason | None = Field(default=None, sa_type=word(Reason))  # what holds it up
@@ -75,7 +84,7 @@ class Enrollment(Table, table=True):
     conversion_value: Decimal | None = Field(default=None, sa_type=EXACT)
     holdout: bool = False
     broadcast_id: str | None = None
-    input: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_AS_WRITTEN)
+    input: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_AS_WRITTEN)
 
     @property
     def ending(self) -> Ending | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, word
+from store.tables.columns import JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, empty_object, word
 
 
 class EventKind(StrEnum):
@@ -58,8 +58,8 @@ class Event(Table, table=True):
     customer_id: str = Field(foreign_key="customers.id")
     kind: EventKind = Field(sa_type=word(EventKind))
     name: str | None = None  # `identify`, `group` and `alias` have none
-    properties: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
-    context: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    properties: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
+    context: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
     occurred_at: datetime = Field(sa_type=UTC_TIME)  # event time, corrected for the sender's clock
     received_at: datetime = Field(sa_type=UTC_TIME)  # journey time
     disposition: dict[str, Any] | None = Field(default=None, sa_type=JSON_VALUE)
@@ -130,7 +130,7 @@ class OutboxRow(Table, table=True):
     enrollment_id: str | None = None
     event_id: str | None = Field(default=None, index=True)
     kind: OutboxKind = Field(sa_type=word(OutboxKind))
-    payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    payload: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
     created_at: datetime = Field(sa_type=UTC_TIME)
     attempts: int = 0
     not_before_at: datetime = Field(sa_type=UTC_TIME)

@@ -9,7 +9,7 @@ from sqlmodel import Field
 
 from engine.delivery_status import DeliveryStatus
 from engine.reasons import Decision, Reason
-from store.tables.columns import EXACT, JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, word
+from store.tables.columns import EXACT, JSON_VALUE, ROW_NUMBER, UTC_TIME, Table, empty_object, word
 
 
 class Message(Table, table=True):
@@ -84,7 +84,7 @@ class MailboxMail(Table, table=True):
     subject: str
     raw: bytes = Field(sa_type=LargeBinary)
     customer_id: str | None = Field(default=None, index=True)
-    headers: dict[str, str] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    headers: dict[str, str] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
 
 
 class DeliveryEvent(Table, table=True):
@@ -105,7 +105,7 @@ class DeliveryEvent(Table, table=True):
     received_at: datetime = Field(sa_type=UTC_TIME)  # wall
     provider: str
     is_machine: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
-    details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_VALUE)
+    details: dict[str, Any] = Field(default_factory=empty_object, sa_type=JSON_VALUE)
 
 
 class Offer(Table, table=True):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.accept import accept
+from api.broadcasting.asked import Asked
+from api.broadcasting.orders import Broadcasting
 from api.services import Services
 from api.taking import Said
 from engine.calls import Alias, ChangeConsent, Group
@@ -109,6 +111,8 @@ async def everywhere(services: Services) -> Her:
     )
     await _messages(services, her)
     await _about_her(services, her)
+    audience = f"customer.email == '{EMAIL}' or customer.phone == '{PHONE}' or customer.vip"
+    await Broadcasting(services, "key:support").start(Asked("sale", event="x", audience=audience))
     return her
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy as sa
 
 from api.broadcasting import taking_up
 from api.broadcasting.asked import Asked
@@ -28,7 +27,7 @@ from tests.api.broadcasting import (
     publish,
     row_of,
 )
-from tests.api.given import A_DAY, DAY, HOUR, identify, kept_events, outbox, take, track, trial
+from tests.api.given import A_DAY, HOUR, identify, kept_events, outbox, take, track, trial
 from tests.store.given import policy
 
 
@@ -88,77 +87,6 @@ async def test_those_who_may_not_enter_are_counted_by_reason(services: Services)
     counted = (await row_of(services)).counted
     assert counted["in"] == foreseen.gets
     assert counted["out"] == foreseen.out == {"not_in_audience": 1, "already_enrolled": 1}
-
-
-async def test_an_audience_asks_what_customers_did_and_takes_the_same_few_statements(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(taking_up, "LOOKED_AT", 100)
-    await publish(services.database)
-    await known(services, *SOME)
-    for who in SOME[:4]:
-        await take(services, track("order_placed", A_DAY - 10 * DAY, who))
-    await take(services, track("order_placed", A_DAY - 100 * DAY, "c5"))
-    ever = "count('order_placed') >= 1"
-    lately = "count('order_placed', '30 days') >= 1 and customer.email"
-    assert (await preview(services, Asked("x", journey="trial", audience=ever), "t")).audience == 5
-    asked = Asked("x", journey="trial", audience=lately)
-    assert (await preview(services, asked, "t")).audience == 4
-    few = await _statements(services, asked)
-    await known(services, *(f"d{n}" for n in range(20)))
-    assert await _statements(services, asked) == few
-
-
-async def _statements(services: Services, asked: Asked) -> int:
-    seen: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        seen.append(statement)
-
-    engine = services.database._reader.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    await preview(services, asked, "t")
-    sa.event.remove(engine, "before_cursor_execute", note)
-    return len(seen)
-
-
-async def test_an_audience_asks_for_subscriptions(services: Services) -> None:
-    await publish(services.database)
-    await known(services, *SOME)
-    for who in ("c2", "c3"):
-        given = ChangeConsent(
-            customer_id=who,
-            at=A_DAY,
-            message_id=f"{who}-says",
-            topic="news",
-            channel=None if who == "c2" else "sms",
-            subscribed=True,
-        )
-        await take(services, given)
-    # By default nobody is subscribed; c3 said so of text messages, and has no number.
-    asked = Asked("x", event="told", audience="subscribed('news')")
-    assert (await preview(services, asked, "t")).audience == 1
-    asked = Asked("x", event="told", audience="subscribed('onboarding')")
-    assert (await preview(services, asked, "t")).audience == 8
-
-
-async def test_an_audience_sees_what_is_computed_and_the_segments(services: Services) -> None:
-    rules = policy(
-        caps=[],
-        traits={"orders": {"count": "order_placed"}},
-        segments={"buyers": {"when": "customer.orders >= 1"}},
-    )
-    await publish(services.database, rules=rules)
-    await known(services, *SOME)
-    for number, who in ((1, "c1"), (2, "c1"), (3, "c2")):
-        await take(services, track("order_placed", customer=who, message_id=f"o{number}"))
-    for audience, numbers in (
-        ("customer.orders >= 2", 1),
-        ("inside('buyers')", 2),
-        ("not inside('buyers')", 6),
-    ):
-        asked = Asked("x", event="told", audience=audience)
-        assert (await preview(services, asked, "t")).audience == numbers, audience
 
 
 async def test_an_event_routes_as_any_but_is_no_use_of_the_product(services: Services) -> None:

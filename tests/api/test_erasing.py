@@ -18,6 +18,7 @@ from store import companies, enrollments, erasures, suppressions
 from store.database import Database
 from store.tables import (
     AuditEntry,
+    Broadcast,
     Customer,
     DeliveryEvent,
     Enrollment,
@@ -30,6 +31,7 @@ from store.tables import (
     Table,
 )
 from tests.api.asking import bearer
+from tests.api.broadcasting import all_pages, row_of
 from tests.api.given import A_DAY, HOUR, identify, make_key, publish, take, track
 from tests.api.rummaging import found_in
 from tests.api.somebody import ANN, DEVICE, EMAIL, FORMERLY, PHONE, WORDS, everywhere
@@ -39,6 +41,7 @@ _T = TypeVar("_T", bound=Table)
 # Where Ann is before: what a table is missing here for, no test has looked at.
 KNOWN_IN = {
     "audit_log",
+    "broadcasts",
     "computed",
     "consents",
     "customers",
@@ -56,7 +59,6 @@ KNOWN_IN = {
 NEVER_IN = {
     "api_keys",
     "archives",
-    "broadcasts",
     "companies",
     "console_users",
     "erasure_salt",
@@ -171,6 +173,22 @@ async def test_it_says_what_was_done_and_the_log_says_so_without_her(services: S
     (named,) = [hash_ for hash_ in hashes if hash_.startswith(entry.details["hash"])]
     assert hashes[named] == "customer"
     assert sorted(hashes.values()) == ["customer"] * 3 + ["email", "phone"]
+
+
+async def test_an_audience_that_named_her_is_one_still_and_names_nobody(
+    services: Services,
+) -> None:
+    await everywhere(services)
+    await take(services, identify(customer="bob", vip=True))
+    await erase(services, ANN, "test")
+    (row,) = await every(services.database, Broadcast)
+    nobody = next(each for each in await every(services.database, Customer) if each.erased_at)
+    name = nobody.id.replace(":", "-")
+    assert (
+        row.audience == f"customer.email == '{name}' or customer.phone == '{name}' or customer.vip"
+    )
+    await all_pages(services)
+    assert (await row_of(services)).counted["in"] == 1
 
 
 async def test_others_keep_what_is_theirs(services: Services) -> None:

@@ -17,8 +17,9 @@ from api.steering import Steering
 from engine.calls import Group
 from engine.enrollment import Notice
 from engine.reasons import Ending
-from store import customers, outbox
+from store import broadcasts, customers, outbox
 from store.tables import AuditEntry, Consent
+from tests.api.broadcasting import begun, known, row_of
 from tests.api.fake_temporal import FakeTemporal, rpc_error
 from tests.api.given import A_DAY, HOUR, Wall, identify, kept_events, publish, take, track, trial
 from tests.api.rummaging import found_in
@@ -225,3 +226,30 @@ async def test_two_erasures_at_once_are_one_and_colleagues_calls_are_not_held_up
         assert kinds[2] == "Accepted"
         found = await found_in(services.database, [names[0]])
         assert set(found) <= {"outbox.enrollment_id"}
+
+
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_an_erasure_that_a_page_of_a_broadcast_stands_against_is_tried_again(
+    inside: Services,
+) -> None:
+    await known(inside, JOAN)
+    await begun(inside, event="told", audience=f"customer.email == '{JOAN}@acme.example'")
+    async with inside.database.transaction() as page:
+        await page.execute(sa.text("SET LOCAL deadlock_timeout = '1min'"))  # it is not this one
+        await broadcasts.hold(page, "sale")
+        erasing = asyncio.create_task(erase(inside, JOAN, "test"))
+        while not await somebody_waits(inside):
+            assert not erasing.done()
+        assert list(await broadcasts.lock(page, [JOAN])) == [JOAN]
+    assert (await erasing).erased
+    assert JOAN not in ((await row_of(inside)).audience or "")
+
+
+async def somebody_waits(services: Services) -> bool:
+    """Whether a transaction is held up by another's lock. One alone sees the same to its end."""
+    async with services.database.reading() as session:
+        held_up = "datname = current_database() AND wait_event_type = 'Lock'"
+        return bool(
+            await session.scalar(sa.text(f"SELECT 1 FROM pg_stat_activity WHERE {held_up}"))
+        )

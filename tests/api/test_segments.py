@@ -1,23 +1,27 @@
 """Segments and computed traits as calls are taken in, and as time passes with nobody calling."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import event as sql_event
+from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from api import ticking
 from api.accept import Accepted, accept, accept_in
 from api.services import Services
 from api.ticking import Ticker
-from engine.calls import Alias
+from engine.calls import Alias, Call
 from engine.keys import anonymous_customer
 from engine.reasons import Ending
 from store import computed
 from store.computed import Kept
 from store.database import Database
+from store.tables import EventKind
 from tests.api.given import (
     A_DAY,
     DAY,
@@ -49,6 +53,14 @@ WIN_BACK = trial(
     ends_at=None,
     reenter="after_exit",
     steps=[{"send": "thanks", "at": "start + 1 day"}],
+)
+SORRY = trial(
+    journey="sorry",
+    starts_on={"enters": "lapsed"},
+    ends_on={"leaves": "lapsed"},
+    goal=(),
+    ends_at=None,
+    steps=[{"send": "thanks", "at": "start + 30 days"}],
 )
 CARE = trial(
     journey="care",
@@ -96,6 +108,26 @@ async def test_who_does_nothing_for_long_enters_at_that_very_instant(
     assert await told(services) == [("segment.entered", "lapsed", "c1", due)]
     assert (await enrollment(services.database, "win-back:c1")).start_at == due
     assert await ticker.tick() == 0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"kind": EventKind.SYSTEM}, {"locale": "fr"}, {"clamped": True}, {"historical": True}],
+    ids=lambda more: next(iter(more)),
+)
+async def test_whatever_makes_somebody_leave_ends_what_leaving_ends(
+    services: Services, wall: Wall, more: dict[str, Any]
+) -> None:
+    # Calls that are not plain, of events that no journey looks at.
+    await publish(services.database, SORRY, rules=RULES)
+    await take(services, order(A_DAY))
+    wall.at = A_DAY + 90 * DAY
+    await Ticker(services).tick()
+    again = A_DAY + 100 * DAY
+    await take(services, replace(order(again), **more))
+    assert ("segment.left", "lapsed", "c1", again) in await told(services)
+    ended = await enrollment(services.database, "sorry:c1")
+    assert (ended.ending, ended.ended_at) == (Ending.EXITED, again)
 
 
 async def test_who_returns_converts_leaves_and_may_lapse_again(
@@ -203,26 +235,85 @@ async def test_what_a_visitor_did_is_the_customers_once_they_are_known(services:
         assert list(await computed.of_customers(session, [device, "c1"])) == ["c1"]
 
 
+class Odd:
+    """In place of `accept_in`: one customer is more than it can do, until it is mended."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error: Exception | None = error
+        self.asked_at: list[datetime] = []
+
+    async def __call__(
+        self, session: Any, services: Services, calls: Sequence[Call], at: datetime
+    ) -> Accepted:
+        if any(call.customer_id == "c2" for call in calls):
+            if len(calls) == 1:
+                self.asked_at.append(services.wall())
+            if self.error is not None:
+                raise self.error
+        return await accept_in(session, services, calls, at)
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), IntegrityError("INSERT", {}, ValueError("a key is taken"))]
+)
 async def test_one_who_makes_trouble_holds_up_nobody_else(
-    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch
+    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     await publish(services.database, WIN_BACK, rules=RULES)
     await take(services, *(order(A_DAY, f"c{n}") for n in range(5)))
     wall.at = A_DAY + 91 * DAY
-    really = accept_in
-
-    async def one_is_odd(session: Any, services: Services, calls: Any, at: datetime) -> Accepted:
-        if any(call.customer_id == "c2" for call in calls):
-            raise ZeroDivisionError
-        return await really(session, services, calls, at)
-
-    monkeypatch.setattr(ticking, "accept_in", one_is_odd)
+    monkeypatch.setattr(ticking, "accept_in", Odd(error))
     ticker = Ticker(services, at_once=2)
     assert await ticker.tick() == 4
     assert {each[2] for each in await told(services)} == {"c0", "c1", "c3", "c4"}
     assert await ticker.tick() == 0
-    monkeypatch.setattr(ticking, "accept_in", really)
-    assert await Ticker(services).tick() == 1
+
+
+async def test_who_makes_trouble_is_tried_again_ever_more_rarely_until_it_is_mended(
+    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(services.database, WIN_BACK, rules=RULES)
+    await take(services, order(A_DAY, "c2"))
+    wall.at = A_DAY + 91 * DAY
+    odd = Odd(ZeroDivisionError())
+    monkeypatch.setattr(ticking, "accept_in", odd)
+    ticker = Ticker(services)
+    pauses = (1, 2, 4, 8, 16, 32, 60, 60)
+    with capture_logs() as logs:
+        assert await ticker.tick() == 0
+        for times, minutes in enumerate(pauses, start=1):
+            wall.pass_(timedelta(minutes=minutes, seconds=-1))
+            await ticker.tick()
+            assert len(odd.asked_at) == times
+            wall.pass_(timedelta(seconds=1))
+            assert await ticker.tick() == 0
+            assert odd.asked_at[times:] == [wall.at]
+    assert [each["again_in_seconds"] for each in logs] == [60 * each for each in (*pauses, 60)]
+    odd.error = None
+    wall.pass_(timedelta(hours=1))
+    assert await ticker.tick() == 1
+    assert await told(services) == [("segment.entered", "lapsed", "c2", A_DAY + 90 * DAY)]
+    wall.pass_(DAY)
+    assert await ticker.tick() == 0
+
+
+async def test_who_was_in_trouble_with_what_is_no_more_is_tried_at_once(
+    services: Services, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(services.database, WIN_BACK)
+    await take(services, order(A_DAY, "c2"))
+    wall.at = A_DAY + 91 * DAY
+    odd = Odd(ZeroDivisionError())
+    monkeypatch.setattr(ticking, "accept_in", odd)
+    ticker = Ticker(services)
+    await publish(services.database, WIN_BACK, rules=RULES)
+    assert await ticker.tick() == 0
+    odd.error = None
+    mended = {"lapsed": {"when": LAPSED}}
+    rules = policy(traits={"orders": {"count": "order_completed"}}, segments=mended)
+    await publish(services.database, WIN_BACK, rules=rules)
+    assert await ticker.tick() == 1
+    assert (await row(services, "c2")).inside == ["lapsed"]
 
 
 async def test_of_who_has_nothing_to_wait_for_nobody_asks(services: Services, wall: Wall) -> None:

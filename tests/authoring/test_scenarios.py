@@ -1,5 +1,6 @@
 """`scenarios.yaml` into calls and what must come of them, or into every mistake in it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from authoring.folder import load_journeys
 from authoring.mistakes import JourneysInvalid
 from authoring.scenario_lines import ExpectedDecision, ExpectedEnding
 from authoring.scenarios import Scenario, slug
-from engine.calls import ChangeConsent, EnrollByHand, Identify, Track
+from engine.calls import ChangeConsent, EnrollByHand, FollowLink, Identify, Track, UseCoupon
 from engine.reasons import Decision, Ending, Reason
 from tests.authoring.right_folder import JOURNEY, POLICY, Write
 
@@ -198,6 +199,13 @@ def test_a_scenario_is_looked_at_for_400_days_or_until_it_says(write: Write) -> 
         ("happens: [{every: 1 minute, until: 1 year, track: x}]", "more than 10000 times"),
         ("happens: [{after: 1 day, identify: {a: 1}, with: {b: 1}}]", "`with` belongs to `track`"),
         ("happens: [{after: 1 day, track: message.clicked}]", "a reserved name"),
+        ("happens: [{after: 1 day, click: tpi}]", "there is no step `tpi`, did you mean `tip`?"),
+        ("happens: [{after: 1 day, redeem: tip}]", "`tip` makes no `offer`"),
+        ("happens: [{after: 1 day, click: tip, track: x}]", "not `track` and `click`"),
+        ("happens: [{after: 1 day, click: tip, with: {order: x}}]", "nothing but `url` is told"),
+        ("happens: [{after: 1 day, click: tip, with: {url: 1}}]", "`url: 1` is not a text"),
+        ("happens: [{after: 1 day, click: tip, key: x}]", "the journey has no `key`"),
+        ("happens: [{after: 1 day, track: x, key: x}]", "`key` belongs to `click` or `redeem`"),
         ("happens: [{after: 1 day, unsubscribe: newz}]", "unknown topic `newz`, did you mean"),
         ("happens: [opened]", "expected keys with values here"),
     ],
@@ -231,6 +239,54 @@ def test_a_mistake_in_what_is_expected_has_its_line(write: Write, line: str, mes
     [(found_line, found)] = _mistakes(write, f"{HEAD}    gets:\n      - {line}\n")
     assert found_line == 6
     assert message in found
+
+
+COUPONS = JOURNEY.replace(
+    "steps:\n",
+    "key: plan\nsteps:\n"
+    "  - {send: coupon, at: start, offer: {percent: 5, valid: 1 day}}\n"
+    "  - {id: receipt, send: thanks, at: start, transactional: true}\n"
+    "  - {id: mark, set: {a: 1}, at: start}\n",
+)
+MORE = {"trial/coupon/subject.txt": "5 %", "trial/coupon/email.html": "<p>{{ offer.code }}</p>"}
+
+
+def test_a_link_is_followed_and_a_coupon_used_by_the_step_that_sent_them(write: Write) -> None:
+    text = HEAD + (
+        "    happens:\n"
+        "      - {after: 2 days, redeem: coupon, key: 7, with: {order: o-1}}\n"
+        "      - {every: 1 day, until: 2 days, click: tip, with: {url: https://a.example}}\n"
+    )
+    files = {"trial/scenarios.yaml": text + GETS, "trial/journey.yaml": COUPONS, **MORE}
+    [scenario] = load_journeys(write(files)).journeys["trial"].scenarios
+    _, _, first, used, second = scenario.calls
+    assert isinstance(first, FollowLink)
+    assert (first.journey, first.step, first.url) == ("trial", "tip", "https://a.example")
+    assert (first.key, first.at) == (None, START + timedelta(days=1))
+    assert isinstance(used, UseCoupon)
+    assert (used.step, used.key, used.order) == ("coupon", "7", "o-1")
+    assert second == replace(first, at=START + timedelta(days=2), message_id=second.message_id)
+    assert scenario.lines == (2, 2, 7, 6, 7)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("click: mark", "`mark` sends no message, so there is nothing to click"),
+        ("click: receipt", "`receipt` is transactional"),
+        ("redeem: receipt", "`receipt` makes no `offer`"),
+    ],
+)
+def test_what_can_never_be_clicked_or_redeemed_is_told_at_once(
+    write: Write, line: str, message: str
+) -> None:
+    text = f"{HEAD}    happens: [{{after: 1 day, {line}}}]\n{GETS}"
+    files = {"trial/scenarios.yaml": text, "trial/journey.yaml": COUPONS, **MORE}
+    with pytest.raises(JourneysInvalid) as caught:
+        load_journeys(write(files))
+    [mistake] = caught.value.mistakes
+    assert (mistake.file, mistake.line) == ("trial/scenarios.yaml", 5)
+    assert message in mistake.message
 
 
 def test_what_is_expected_is_written_in_order(write: Write) -> None:

@@ -40,6 +40,28 @@ def test_a_scenario_that_comes_out_otherwise_is_named_with_what_came_instead(
     assert "gives `sent: tip` at 2026-11-26 09:00 Europe/Paris" in first
 
 
+def test_a_click_on_what_was_not_sent_by_then_has_its_line(tmp_path: Path) -> None:
+    folder = tmp_path / "journeys"
+    shutil.copytree(ROOT / "journeys", folder)
+    path = folder / "trial-onboarding" / "scenarios.yaml"
+    path.write_text(
+        "scenarios:\n"
+        "  - scenario: Too early\n"
+        "    customer: {email: ada@example.com, timezone: Europe/Paris}\n"
+        "    starts: 2026-11-23 09:00\n"
+        "    happens:\n"
+        "      - {after: 1 day, track: report_opened}\n"
+        "      - {after: 1 day, click: tip}\n"
+        "    gets: []\n"
+    )
+    ran = parcours("check", folder)
+    assert ran.code == 2
+    assert ran.out.splitlines()[0].endswith(
+        "trial-onboarding/scenarios.yaml:7: “Too early” can't be played at 2026-11-24 09:00 "
+        "Europe/Paris: nothing was sent that could be clicked: by then `tip` had not gone out"
+    )
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     ran = parcours("check", tmp_path / "nowhere")
     assert (ran.code, ran.out) == (2, "")

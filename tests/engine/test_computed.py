@@ -52,7 +52,7 @@ def _lived(person: Person, until: datetime) -> Iterator[tuple[datetime, frozense
     inside: frozenset[str] = frozenset()
     waiting, at = list(person.events), FIRST
     while True:
-        look = COMPUTED.next_change(state, person.own, at, person.tz, evaluate)
+        _, look = COMPUTED.look(state, person.own, at, person.tz, evaluate)
         if waiting and (look is None or waiting[0].at <= look):
             event = waiting.pop(0)
             state, at = COMPUTED.fold(state, event, evaluate), event.at
@@ -225,8 +225,8 @@ def test_what_is_older_than_the_newest_event_counts_as_its_time() -> None:
     state = _folded([_bought(START)])
     before = START - 100 * DAY
     assert COMPUTED.values(state, before, PARIS) == COMPUTED.values(state, START, PARIS)
-    look = COMPUTED.next_change(state, {}, before, PARIS, evaluate)
-    assert look == COMPUTED.next_change(state, {}, START, PARIS, evaluate)
+    _, look = COMPUTED.look(state, {}, before, PARIS, evaluate)
+    assert look == COMPUTED.look(state, {}, START, PARIS, evaluate)[1]
     assert look is not None
     assert look > START
 
@@ -251,13 +251,13 @@ def test_who_has_many_leavings_is_looked_at_again_before_anything_changes() -> N
     state = _folded([_bought(START + k * MINUTE) for k in range(300)], what)
     at, looks = START + DAY, 0
     while what.inside(state, {}, at, PARIS, evaluate):
-        look = what.next_change(state, {}, at, PARIS, evaluate)
+        _, look = what.look(state, {}, at, PARIS, evaluate)
         assert look is not None
         assert look > at
         at, looks = look, looks + 1
     assert at == START + 295 * MINUTE + 30 * DAY
     assert looks == 6
-    assert what.next_change(state, {}, at, PARIS, evaluate) is None
+    assert what.look(state, {}, at, PARIS, evaluate)[1] is None
 
 
 def test_a_condition_that_names_its_traits_by_data_sees_them_all() -> None:

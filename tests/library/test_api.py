@@ -6,6 +6,7 @@ consent by the page for it, a new customer by their first call.
 
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from api.ticking import Ticker
 from authoring.folder import LoadedJourney
 from authoring.scenario_lines import ExpectedDecision
 from authoring.scenarios import Scenario
-from engine.calls import Call, ChangeConsent, Identify, Track
+from engine.calls import Call, ChangeConsent, FollowLink, Identify, Played, Track, UseCoupon
 from engine.events import BuiltInEvent
 from engine.reasons import Decision
 from store import journeys, mailbox, messages
@@ -32,6 +33,8 @@ from tests.api.given import A_DAY, Wall, load_settings, make_key
 from tests.library.hosting import Host
 from tests.library.loaded import LIBRARY
 from worker.desk import build_desk
+from worker.made_up_shop import MadeUpShop
+from worker.reacting import react
 
 FIRST = [
     pytest.param(journey, journey.scenarios[0], id=name)
@@ -47,13 +50,13 @@ class Town:
             database.url.render_as_string(hide_password=False), webhook_provider="mailbox"
         )
         self.wall = wall
-        self.host = Host(desk=build_desk(settings, database, wall))
+        self.host = Host(desk=replace(build_desk(settings, database, wall), shop=MadeUpShop()))
         self.services = Services(database=database, settings=settings, wall=wall)
         self.dispatcher = Dispatcher(self.services, self.host.client())
         self.ticker = Ticker(self.services)
         self._key = key
 
-    async def live(self, calls: Sequence[Call], until: datetime) -> None:
+    async def live(self, calls: Sequence[Played], until: datetime) -> None:
         """Send the calls at their times, and let everything pass that is due before and after."""
         transport = httpx.ASGITransport(app=create_app(self.services))
         async with httpx.AsyncClient(transport=transport, base_url="http://parcours.test") as app:
@@ -61,7 +64,9 @@ class Town:
             for call in calls:
                 await self._pass(call.at, inclusive=False)
                 self.wall.at = call.at
-                if (request := _request(call)) is not None:
+                if isinstance(call, FollowLink | UseCoupon):
+                    await react(self.services, call)
+                elif (request := _request(call)) is not None:
                     answer = await app.post(request[0], json=request[1])
                     assert answer.status_code == 200, answer.text
                 await self._carry()

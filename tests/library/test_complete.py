@@ -3,7 +3,7 @@
 The lists come from the models, so that a key which is added there and shown nowhere is found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 import pytest
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from authoring.sentences import keys_of
 from engine import computable
-from engine.definition import AfterEvent, EventMatch, GoalMatch, Journey, Offer, Step
+from engine.definition import AfterEvent, EventMatch, GoalMatch, Journey, Offer, Repeat, Step
 from engine.expressions import EventAnchor, StartAnchor, StepAnchor, TimeExpression, TraitAnchor
 from rendering.conditions import _WORDS, Kind
 from tests.docs.pages import page
@@ -71,18 +71,23 @@ def _options(model: type[BaseModel], field: str) -> set[str]:
     return set(get_args(model.model_fields[field].annotation))
 
 
+def _words(repeats: Iterable[object]) -> set[str]:
+    """As a file says them."""
+    return {str(each).lower() for each in repeats if each is not None}
+
+
 COMPUTED_KEYS = set(keys_of(computable.ComputedTrait))
-CODE_FROM = {"code_from"}  # a webhook that answers, which no example can have
 
 # What there is, and what of it the library uses.
 LISTS: dict[str, tuple[set[str], set[str]]] = {
     "journey keys": (set(keys_of(Journey)), _given(JOURNEYS)),
     "step keys": (set(keys_of(Step)) - {"wait"}, _given(STEPS)),
     "event keys": ({*keys_of(GoalMatch), *keys_of(AfterEvent)}, _given(list(_matches()))),
-    "offer keys": (set(keys_of(Offer)) - CODE_FROM, _given(_offers())),
+    "offer keys": (set(keys_of(Offer)), _given(_offers())),
     "kinds of computed traits": ({*computable.Kind}, {each.kind for each in TRAITS.values()}),
     "keys of computed traits": (COMPUTED_KEYS, _given(list(TRAITS.values()))),
     "condition helpers": (set(_WORDS.functions), _helpers()),
+    "repeats": (_words(get_args(Repeat)), _words(step.repeat for step in STEPS)),
     "ways to enter again": (
         _options(Journey, "reenter"),
         {journey.reenter for journey in JOURNEYS},

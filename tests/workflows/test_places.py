@@ -9,7 +9,7 @@ import pytest
 from authoring.folder import load_journeys
 from cli.scenarios import told
 from cli.simulate import play
-from engine.calls import Call, Identify
+from engine.calls import Identify, Played
 from engine.policy import Policy
 from engine.reasons import Decision
 from tests.lint.checkout import ROOT
@@ -20,10 +20,10 @@ TRIAL = LOADED.journeys["trial-onboarding"]
 QUIET = {"email": {"hours": "18:00-08:00", "days": "sun", "holidays": True}}
 
 
-def _calls(traits: dict[str, Any]) -> list[Call]:
+def _calls(traits: dict[str, Any]) -> list[Played]:
     """The trial of a scenario, by somebody whose zone nobody told us."""
     scenario = TRIAL.scenarios[0]
-    nowhere: list[Call] = []
+    nowhere: list[Played] = []
     for call in scenario.calls:
         if isinstance(call, Identify):
             known = {k: v for k, v in call.traits.items() if k != "timezone"} | traits
