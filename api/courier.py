@@ -8,9 +8,10 @@ gone is an outcome, not an error; the store has long known how it ended.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
 from temporalio.common import (
@@ -26,9 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.temporal_names import CUSTOMER_ID, EVENT_SIGNAL, FIRST, JOURNEY_VERSION, RETRY_SIGNAL
 from engine.orders import EnrollmentInput
 from engine.progress import local_text
-from store import enrollments
 from store.away import is_away
-from store.database import Database
 from store.tables import OutboxKind, OutboxRow
 
 # What Temporal answers to a request that will be wrong for ever. Everything else (away,
@@ -90,14 +89,12 @@ class Courier:
 
     def __init__(
         self,
-        database: Database,
         client: Client,
         take_own: TakeOwn,
         *,
         task_queue: str,
         rpc_timeout: timedelta,
     ) -> None:
-        self._database = database
         self._take_own = take_own
         self._client = client
         self._task_queue = task_queue
@@ -108,11 +105,11 @@ class Courier:
         """How long one row may take: an Update is two calls, and the store is asked too."""
         return 2 * self._rpc_timeout + timedelta(seconds=5)
 
-    async def carry(self, row: OutboxRow) -> Outcome:
-        """Carry it; never raises but when cancelled."""
+    async def carry(self, row: OutboxRow, given: Mapping[str, Any] | None = None) -> Outcome:
+        """Carry it; never raises but when cancelled. `given` is what a start starts with."""
         try:
             async with asyncio.timeout(self.longest.total_seconds()):
-                return await self._carry(row)
+                return await self._carry(row, given)
         except WorkflowAlreadyStartedError:
             return Done("already started")
         except WorkflowUpdateFailedError as failed:
@@ -133,10 +130,10 @@ class Courier:
             # over a bug must not stop the others.
             return Trouble(f"{type(error).__name__}: {error}", known=False)
 
-    async def _carry(self, row: OutboxRow) -> Outcome:
+    async def _carry(self, row: OutboxRow, given: Mapping[str, Any] | None) -> Outcome:
         assert row.enrollment_id is not None  # every kind there is concerns an enrollment
         if row.kind is OutboxKind.START:
-            return await self._start(row.enrollment_id)
+            return await self._start(given)
         if row.kind in (OutboxKind.IDENTIFY, OutboxKind.CONSENT):
             return await self._take_own(row)
         handle = self._client.get_workflow_handle(row.enrollment_id)
@@ -158,15 +155,13 @@ class Courier:
                 await handle.cancel(rpc_timeout=self._rpc_timeout)
         return Done()
 
-    async def _start(self, enrollment_id: str) -> Outcome:
-        async with self._database.reading() as session:
-            row = await enrollments.get(session, enrollment_id)
-        if row is None:
+    async def _start(self, raw: Mapping[str, Any] | None) -> Outcome:
+        if raw is None:
             return Done("the enrollment is gone")
-        given = EnrollmentInput.model_validate(row.input)
+        given = EnrollmentInput.model_validate(raw)
         await self._client.start_workflow(
             given.journey,
-            row.input,
+            raw,
             id=given.enrollment_id,
             task_queue=self._task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME …]`: run those benchmarks, or all but `worker-settings`.
 
-They print ratios from one run, side by side; they assert nothing and are no tests, for a
-shared machine's seconds say little. Each takes about two minutes.
+They print ratios from one run, side by side, and assert nothing of them, for a shared machine's
+seconds say little; what they count must be right, or they fail. Each takes about two minutes.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
-"""A Temporal dev server and a PostgreSQL server of the benchmarks' own, gone when they end.
+"""A Temporal dev server, a PostgreSQL server and our own processes, gone when the benchmarks end.
 
-Settings are those of `parcours dev`, so that what is measured is what people run.
+Settings are those of `parcours dev`, so that what is measured is what people run. Each process
+can be killed and started again as it was, the Temporal server with what it had written.
 """
 
 import os
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -22,12 +23,68 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 _START_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True)
-class TemporalServer:
-    """A running dev server."""
+@dataclass
+class Process:
+    """A command that can be killed and started again, with the same environment."""
 
-    address: str
-    pid: int
+    command: list[str]
+    environment: dict[str, str] | None = None
+    _life: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    @property
+    def pid(self) -> int:
+        """Of its present life, or of its last."""
+        assert self._life is not None  # started by whoever made it
+        return self._life.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended since."""
+        return self._life is not None and self._life.poll() is None
+
+    def start(self) -> None:
+        """Begin a life of it."""
+        self._life = subprocess.Popen(
+            self.command,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        assert self._life is not None
+        self._life.kill()
+        self._life.wait()
+
+    def stop(self) -> None:
+        """End it in peace."""
+        assert self._life is not None
+        self._life.terminate()
+        self._life.wait()
+
+
+@dataclass
+class TemporalServer(Process):
+    """A dev server, which has started when it answers."""
+
+    address: str = ""
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        super().start()
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        health = [str(SCRIPTS / "temporal"), "operator", "cluster", "health"]
+        while time.monotonic() < deadline:
+            asked = subprocess.run(
+                [*health, "--address", self.address], capture_output=True, check=False
+            )
+            if asked.returncode == 0:
+                return
+            if not self.is_running:
+                raise RuntimeError("the Temporal dev server ended by itself")
+            time.sleep(0.2)
+        raise TimeoutError(f"the Temporal dev server did not answer within {_START_TIMEOUT_S} s")
 
 
 @contextmanager
@@ -45,14 +102,9 @@ def temporal_server() -> Iterator[TemporalServer]:
             *("--search-attribute", "CustomerId=Keyword"),
             *("--search-attribute", "JourneyVersion=Keyword"),
         ]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            address = f"127.0.0.1:{port}"
-            _wait_for(address, process)
-            yield TemporalServer(address=address, pid=process.pid)
-        finally:
-            process.terminate()
-            process.wait()
+        server = TemporalServer(command, address=f"127.0.0.1:{port}")
+        with _alive(server):
+            yield server
 
 
 @contextmanager
@@ -110,29 +162,18 @@ def free_port() -> int:
         return port
 
 
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    health = [str(SCRIPTS / "temporal"), "operator", "cluster", "health", "--address", address]
-    while time.monotonic() < deadline:
-        if subprocess.run(health, capture_output=True, check=False).returncode == 0:
-            return
-        if server.poll() is not None:
-            raise RuntimeError(f"the Temporal dev server ended with {server.returncode}")
-        time.sleep(0.2)
-    raise TimeoutError(f"the Temporal dev server did not answer within {_START_TIMEOUT_S} s")
+@contextmanager
+def parcours(command: str, environment: dict[str, str]) -> Iterator[Process]:
+    """One of our processes, `api` or `worker`, in that environment."""
+    process = Process([sys.executable, "-m", "cli", command], environment)
+    with _alive(process):
+        yield process
 
 
 @contextmanager
-def parcours(command: str, environment: dict[str, str]) -> Iterator[int]:
-    """One of our processes, `api` or `worker`, in that environment; its pid."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", command],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def _alive(process: Process) -> Iterator[None]:
     try:
-        yield process.pid
+        process.start()
+        yield
     finally:
-        process.terminate()
-        process.wait()
+        process.stop()

@@ -13,21 +13,53 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import erased_customer
 from store import waking
 from store.built_once import run
+from store.free_rows import free_firsts, free_rows
 from store.inserting import parameters, sql_table, values_of
-from store.tables import OutboxKind, OutboxRow
+from store.tables import Enrollment, OutboxKind, OutboxRow
 
 # How long a taken row belongs to its dispatcher. Longer than a call to Temporal may last
 # with its time-out and a slow commit, short enough that a killed dispatcher's rows move on.
 LEASE = timedelta(seconds=60)
 
-_INSERT = insert(sql_table(OutboxRow))
+_OUTBOX, _ENROLLMENTS = sql_table(OutboxRow), sql_table(Enrollment)
+
+# Built once, past what a session does for objects: the most frequent ones.
+_INSERT = insert(_OUTBOX)
+_MARK_DONE = (
+    update(_OUTBOX)
+    .where(_OUTBOX.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        done_at=bindparam("at"),
+        leased_until_at=null(),
+        attempts=_OUTBOX.c.attempts + 1,
+        enrollment_id=case(
+            (_OUTBOX.c.customer_id.startswith(erased_customer("")), null()),
+            else_=_OUTBOX.c.enrollment_id,
+        ),
+    )
+)
+_INPUTS = select(_ENROLLMENTS.c.id, _ENROLLMENTS.c.input).where(
+    _ENROLLMENTS.c.id.in_(bindparam("ids", expanding=True))
+)
 
 # Why a row is parked that a stop button holds up.
 HELD = "stopped"
@@ -93,37 +125,35 @@ async def heads(
     `mark_done`, `retry_later` or `park`, or another dispatcher takes them again.
     """
     rows: list[OutboxRow] = []
-    after = 0
+    after, most = 0, 2 * limit  # some are not the first of their customer
     while len(rows) < limit:
-        firsts = await _free_firsts(session, after, limit, now)
-        rows += await _locked(session, firsts[: limit - len(rows)], now)
-        if len(firsts) < limit:
+        looked_at = await free_rows(session, after, most, now)
+        firsts = await free_firsts(session, {row.customer_id for row in looked_at}, now)
+        free = [row.id for row in looked_at if row.id in firsts]
+        # Another dispatcher may be taking some of these: then look further.
+        while free and len(rows) < limit:
+            taking = free[: limit - len(rows)]
+            rows += await _leased(session, taking, now, now + lease)
+            free = free[len(taking) :]
+        if len(looked_at) < most:
             break
-        after = firsts[-1]  # another dispatcher was taking some of these: look further
-    if rows:
-        await session.execute(
-            update(OutboxRow)
-            .where(col(OutboxRow.id).in_([row.id for row in rows]))
-            .values(leased_until_at=now + lease)
-        )
+        after, most = looked_at[-1].id, 2 * most
     return rows
 
 
+async def inputs(session: AsyncSession, rows: Sequence[OutboxRow]) -> dict[str, dict[str, Any]]:
+    """What the starts among these rows are started with, by enrollment; who is gone is left out."""
+    ids = [row.enrollment_id for row in rows if row.kind is OutboxKind.START]
+    found = await run(session, _INPUTS, {"ids": ids}) if ids else ()
+    return {row.id: row.input for row in found}
+
+
 async def mark_done(session: AsyncSession, row_ids: Collection[int], at: datetime) -> None:
-    """Temporal has heard them. Of somebody erased, the workflow's id goes with that."""
-    customer_id, enrollment_id = col(OutboxRow.customer_id), col(OutboxRow.enrollment_id)
-    await session.execute(
-        update(OutboxRow)
-        .where(col(OutboxRow.id).in_(set(row_ids)))
-        .values(
-            done_at=at,
-            leased_until_at=None,
-            attempts=OutboxRow.attempts + 1,
-            enrollment_id=case(
-                (customer_id.startswith(erased_customer("")), None), else_=enrollment_id
-            ),
-        )
-    )
+    """Temporal has heard them. Of somebody erased, the workflow's id goes with that.
+
+    A row that the session has read already does not hear of it.
+    """
+    await run(session, _MARK_DONE, {"ids": sorted(set(row_ids)), "at": at})
 
 
 async def count_pending(session: AsyncSession, customer_id: str) -> int:
@@ -229,6 +259,13 @@ async def backlog(session: AsyncSession) -> Backlog:
     return Backlog(pending=pending, oldest_at=oldest_at, parked=put_aside or 0)
 
 
+async def is_behind(session: AsyncSession, by: int) -> bool:
+    """Whether so many rows wait to be carried in their order; looks at no more than these."""
+    in_order = col(OutboxRow.kind) != literal(OutboxKind.PACED, literal_execute=True)
+    some = select(col(OutboxRow.id)).where(*_pending(), in_order).limit(by).subquery()
+    return await session.scalar(select(func.count()).select_from(some)) == by
+
+
 async def prune(
     session: AsyncSession, before: datetime, after: int, limit: int
 ) -> tuple[int, int | None]:
@@ -252,40 +289,26 @@ async def prune(
     return len(gone), None if is_over else page[-1].id
 
 
-async def _free_firsts(session: AsyncSession, after: int, limit: int, now: datetime) -> list[int]:
-    """The first pending row of each customer of whom none is leased or has to wait.
-
-    One pass over what is pending, without a join: PostgreSQL's planner takes an outbox that
-    was empty a minute ago to be empty still, and joins it with itself row by row.
-    """
-    first = func.min(col(OutboxRow.id))
-    leased_until = func.max(col(OutboxRow.leased_until_at))
-    found = await session.scalars(
-        select(first)
-        .where(*_pending())
-        .where(or_(col(OutboxRow.kind) != OutboxKind.PACED, col(OutboxRow.not_before_at) <= now))
-        .group_by(col(OutboxRow.customer_id))
-        .having(first > after)
-        .having(func.max(col(OutboxRow.not_before_at)) <= now)
-        .having(or_(leased_until.is_(None), leased_until <= now))
-        .order_by(first)
-        .limit(limit)
-    )
-    return [number for number in found if number is not None]
-
-
-async def _locked(session: AsyncSession, row_ids: list[int], now: datetime) -> list[OutboxRow]:
-    """Those of the rows that are still free, locked until the transaction ends."""
+async def _leased(
+    session: AsyncSession, row_ids: list[int], now: datetime, until: datetime
+) -> list[OutboxRow]:
+    """Those of the rows that are still free, leased until then."""
     leased_until = col(OutboxRow.leased_until_at)
-    found = await session.scalars(
-        select(OutboxRow)
+    still_free = (
+        select(col(OutboxRow.id))
         .where(col(OutboxRow.id).in_(row_ids), *_pending())
         .where(or_(leased_until.is_(None), leased_until <= now))
-        .order_by(col(OutboxRow.id))
         # Two that look at once: the second passes over what the first is taking.
         .with_for_update(skip_locked=True)
     )
-    return list(found)
+    found = await session.scalars(
+        update(OutboxRow)
+        .where(col(OutboxRow.id).in_(row_ids), col(OutboxRow.id).in_(still_free))
+        .values(leased_until_at=until)
+        .returning(OutboxRow)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return sorted(found, key=lambda row: row.id or 0)  # they were read, and have one
 
 
 def _pending() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

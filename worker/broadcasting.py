@@ -119,7 +119,7 @@ class _Working:
         if self.last is None or self.last.kind is BroadcastKind.MESSAGE:
             return False  # the first page finds out; and of messages it hears nothing
         async with self.services.database.reading() as session:
-            return (await outbox.backlog(session)).pending >= _MOST_WAITING
+            return await outbox.is_behind(session, _MOST_WAITING)
 
     async def lines(self) -> tuple[str, ...]:
         """How far it has got, in Markdown; numbers, and nothing about any person."""

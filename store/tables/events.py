@@ -100,6 +100,8 @@ class EventStats(Table, table=True):
 
 
 _PENDING = text("done_at IS NULL AND parked_at IS NULL")
+_IN_ORDER = text("done_at IS NULL AND parked_at IS NULL AND kind <> 'paced'")
+_PACED = text("done_at IS NULL AND parked_at IS NULL AND kind = 'paced'")
 
 
 class OutboxRow(Table, table=True):
@@ -118,6 +120,8 @@ class OutboxRow(Table, table=True):
             sqlite_where=_PENDING,
             postgresql_where=_PENDING,
         ),
+        Index("ix_outbox_in_order", "id", sqlite_where=_IN_ORDER, postgresql_where=_IN_ORDER),
+        Index("ix_outbox_paced", "not_before_at", sqlite_where=_PACED, postgresql_where=_PACED),
         {"sqlite_autoincrement": True},
     )
 

@@ -1,7 +1,7 @@
 """Requests with a key, and what they ask of the store."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import httpx
@@ -38,13 +38,18 @@ async def revoke_all(database: Database) -> None:
             await keys.revoke(session, row.id, A_DAY)
 
 
-@contextmanager
-def key_queries(database: Database) -> Iterator[list[str]]:
+def key_queries(database: Database) -> AbstractContextManager[list[str]]:
     """The statements about keys that are executed meanwhile."""
+    return statements(database, about="api_keys")
+
+
+@contextmanager
+def statements(database: Database, about: str = "") -> Iterator[list[str]]:
+    """Those that are executed meanwhile and have that in them."""
     seen: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if "api_keys" in statement:
+        if about in statement:
             seen.append(statement)
 
     engines = [database._writer.sync_engine]  # PostgreSQL's reader shares its events

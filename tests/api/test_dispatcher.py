@@ -16,6 +16,7 @@ from store import audit, customers, enrollments
 from store import outbox as rows
 from store.database import StoreAwayError
 from store.tables import OutboxKind
+from tests.api.asking import statements
 from tests.api.fake_temporal import Asked, FakeTemporal, away, rpc_error
 from tests.api.given import (
     A_DAY,
@@ -91,6 +92,15 @@ async def test_customers_are_served_at_the_same_time_but_not_all_of_them(
     await take(published, *(track("trial_started", customer=f"c{n}") for n in range(100)))
     assert await dispatcher.drain() == 100
     assert 2 <= temporal.most_at_once <= 32
+
+
+async def test_what_starts_are_started_with_is_not_read_one_by_one(
+    published: Services, dispatcher: Dispatcher
+) -> None:
+    await take(published, *(track("trial_started", customer=f"c{n}") for n in range(30)))
+    with statements(published.database, about="enrollments") as seen:
+        assert await dispatcher.drain() == 30
+    assert 1 <= len(seen) <= 3
 
 
 async def test_a_dead_temporal_loses_nothing(

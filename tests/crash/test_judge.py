@@ -1,6 +1,7 @@
 """The judge objects to everything that it is there for, and to nothing that is right."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from benchmarks.mailing import Miscount
 from engine.keys import message_key
 from engine.reasons import Decision
 from tests.crash.evidence import Evidence, Inside, Kept, Put, Run, Settled
@@ -192,3 +194,10 @@ def test_a_seed_gives_the_same_lives_again() -> None:
     assert first != draw_lives(random.Random(8), 50, NOON)
     names = {call.name or call.kind for life in first for call in life.calls}
     assert {START, ORDER, EXIT, "identify", "group", "alias"} <= names
+
+
+def test_the_benchmark_of_a_message_to_many_counts_who_had_it_otherwise_than_once() -> None:
+    wanted = ["c1", "c2", "c3"]
+    assert Miscount.of(Counter(wanted), wanted) == Miscount(never=0, twice=0, others=0)
+    had = Counter({"c1": 2, "c2": 1, "x1": 1, "x2": 3})
+    assert Miscount.of(had, wanted) == Miscount(never=1, twice=2, others=2)

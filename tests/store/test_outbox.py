@@ -114,6 +114,20 @@ async def test_a_dispatcher_looks_past_what_another_is_taking(url: str) -> None:
     assert taken + others + rest == list(range(12))
 
 
+async def test_dispatchers_are_behind_by_what_waits_in_order(db: Database) -> None:
+    async with db.reading() as session:
+        assert not await outbox.is_behind(session, 1)
+    rows = await _append(db, "c1", "c1", "c2")
+    await _done(db, rows[0])
+    async with db.transaction() as session:
+        paced = OutboxRow(
+            customer_id="c1", kind=OutboxKind.PACED, created_at=NOON, not_before_at=NOON
+        )
+        await outbox.append_all(session, [paced])
+        assert await outbox.is_behind(session, 2)
+        assert not await outbox.is_behind(session, 3)
+
+
 async def test_the_backlog_is_what_waits_and_since_when(db: Database) -> None:
     async with db.reading() as session:
         assert await outbox.backlog(session) == outbox.Backlog(0, None, 0)

@@ -1,4 +1,4 @@
-"""Record the histories of all scenarios anew: `python -m tests.workflows.recording`.
+"""Record the histories of all scenarios and broadcasts anew: `python -m tests.workflows.recording`.
 
 Only when what is decided, or the order of commands, changes on purpose: running enrollments
 were written by the code before, so such a change also raises `RULES_VERSION`.
@@ -12,15 +12,17 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 
 from authoring.folder import load_journeys
+from engine.keys import BROADCAST
+from tests.workflows.recording_broadcasts import COURSES, record_broadcast
 from worker.rehearsal import rehearse
 
 JOURNEYS = Path(__file__).parents[2] / "journeys"
 HISTORIES = Path(__file__).with_name("histories")
 
 
-def file_of(journey: str, customer_id: str) -> Path:
-    """Where the history of a scenario is kept."""
-    return HISTORIES / journey / f"{customer_id}.json.gz"
+def file_of(workflow: str, name: str) -> Path:
+    """Where the history of a journey's scenario, or of a broadcast's course, is kept."""
+    return HISTORIES / workflow / f"{name}.json.gz"
 
 
 def read(path: Path) -> WorkflowHistory:
@@ -35,14 +37,26 @@ async def record_all() -> None:
     for named in loaded.journeys.values():
         for scenario in named.scenarios:
             path = file_of(named.journey.journey, scenario.customer_id)
-            path.parent.mkdir(parents=True, exist_ok=True)
 
             def keep(history: WorkflowHistory, path: Path = path) -> None:
-                # mtime 0: the same history gives the same bytes.
-                path.write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
+                _write(history, path)
 
             await rehearse(named, loaded.policy, scenario.calls, scenario.until, keep)
             print(path.name)
+    await record_broadcasts()
+
+
+async def record_broadcasts() -> None:
+    """Let every course of a broadcast go, and keep what Temporal wrote."""
+    for name in COURSES:
+        _write(await record_broadcast(name), file_of(BROADCAST, name))
+        print(name)
+
+
+def _write(history: WorkflowHistory, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # mtime 0: the same history gives the same bytes.
+    path.write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ too, in order.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +28,7 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
+from workflows.broadcast import Broadcast
 from workflows.enrollment import Enrollment
 
 
@@ -49,7 +50,7 @@ async def ordered_now(history: WorkflowHistory) -> list[Ordered]:
     """What today's code orders on the same history. Raises if Temporal finds it another run."""
     watched: list[Ordered] = []
     replayer = Replayer(
-        workflows=[Enrollment],
+        workflows=[Enrollment, Broadcast],
         workflow_runner=UnsandboxedWorkflowRunner(),  # so that a test may seed a change
         data_converter=pydantic_data_converter,
         interceptors=[_Watcher(watched)],
@@ -61,14 +62,28 @@ async def ordered_now(history: WorkflowHistory) -> list[Ordered]:
 
 @contextmanager
 def _watched_timers(watched: list[Ordered]) -> Iterator[None]:
-    """Timers pass no interceptor, so the call itself is watched."""
-    real = workflow.sleep
+    """Timers pass no interceptor, so the calls themselves are watched."""
+    real_sleep, real_wait = workflow.sleep, workflow.wait_condition
 
     async def sleep(duration: timedelta, *, summary: str = "") -> None:
         watched.append(Ordered("timer", summary, _to_the_millisecond(duration)))
-        await real(duration, summary=summary)
+        await real_sleep(duration, summary=summary)
 
-    with patch.object(workflow, "sleep", sleep):
+    async def wait_condition(
+        holds: Callable[[], bool],
+        *,
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - as it is called
+        timeout_summary: str | None = None,
+    ) -> None:
+        if timeout is not None:
+            length = _to_the_millisecond(timeout)
+            watched.append(Ordered("timer", timeout_summary or "", length))
+        await real_wait(holds, timeout=timeout, timeout_summary=timeout_summary)
+
+    with (
+        patch.object(workflow, "sleep", sleep),
+        patch.object(workflow, "wait_condition", wait_condition),
+    ):
         yield
 
 

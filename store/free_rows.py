@@ -1,0 +1,95 @@
+"""Which rows of the outbox a dispatcher may take: the statements behind `store.outbox.heads`.
+
+Decides nothing about order but that older rows come first. The surprising fact: what it costs
+must not hang on how much is pending, and on an outbox of a hundred thousand it does not. So
+rows are looked at in their order, some at a time, and only then what else is pending of their
+customers; each by an index that the planners can't mistake, whatever they believe of a table
+that was empty a minute ago.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.built_once import run
+from store.inserting import sql_table
+from store.tables import OutboxKind, OutboxRow
+from store.tables.columns import ROW_NUMBER, UTC_TIME
+
+_OUTBOX = sql_table(OutboxRow).c
+
+_NOW = bindparam("now", type_=UTC_TIME)
+_AFTER, _MOST = bindparam("after", type_=ROW_NUMBER), bindparam("most", type_=Integer())
+
+_IS_PENDING = _OUTBOX.done_at.is_(None), _OUTBOX.parked_at.is_(None)
+
+# Written out, or no index of these alone would be known to serve.
+_IS_PACED: ColumnElement[bool] = _OUTBOX.kind == literal(OutboxKind.PACED, literal_execute=True)
+_IS_IN_ORDER: ColumnElement[bool] = _OUTBOX.kind != literal(OutboxKind.PACED, literal_execute=True)
+
+
+def _half(which: ColumnElement[bool], number: ColumnElement[Any]) -> Select[Any]:
+    is_unleased = or_(_OUTBOX.leased_until_at.is_(None), _OUTBOX.leased_until_at <= _NOW)
+    half = (
+        select(_OUTBOX.id, _OUTBOX.customer_id)
+        .where(*_IS_PENDING, which, _OUTBOX.not_before_at <= _NOW, is_unleased, number > _AFTER)
+        .order_by(number)
+        .limit(_MOST)
+        .subquery()
+    )
+    return select(half.c.id, half.c.customer_id)
+
+
+# Of those that are paced most have to wait, so they are found by their time. Not by `id` itself:
+# both planners would rather go through the whole table in its order.
+_HALVES = union_all(_half(_IS_IN_ORDER, _OUTBOX.id), _half(_IS_PACED, _OUTBOX.id + 0))
+_FREE = _HALVES.order_by("id").limit(_MOST)
+
+_FIRST = func.min(_OUTBOX.id)
+_LEASED_UNTIL = func.max(_OUTBOX.leased_until_at)
+_FIRSTS = (
+    select(_FIRST)
+    .where(*_IS_PENDING, or_(_IS_IN_ORDER, _OUTBOX.not_before_at <= _NOW))
+    .where(_OUTBOX.customer_id.in_(bindparam("customers", expanding=True)))
+    .group_by(_OUTBOX.customer_id)
+    .having(func.max(_OUTBOX.not_before_at) <= _NOW)
+    .having(or_(_LEASED_UNTIL.is_(None), _LEASED_UNTIL <= _NOW))
+)
+
+
+async def free_rows(
+    session: AsyncSession, after: int, limit: int, now: datetime
+) -> Sequence[Row[Any]]:
+    """The next pending rows after that one which are not leased and need not wait.
+
+    `id` and `customer_id`. That a row is free says nothing yet of its customer's others.
+    """
+    return (await run(session, _FREE, {"after": after, "most": limit, "now": now})).all()
+
+
+async def free_firsts(
+    session: AsyncSession, customers: Collection[str], now: datetime
+) -> Collection[int]:
+    """The first pending row of each of these customers of whom none is leased or has to wait.
+
+    A statement of its own: joined with the other, PostgreSQL takes both for nearly empty, and
+    goes through the outbox row by row.
+    """
+    if not customers:
+        return ()
+    given = {"customers": sorted(customers), "now": now}
+    return set((await run(session, _FIRSTS, given)).scalars())
