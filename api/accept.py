@@ -28,7 +28,7 @@ from api.consenting import with_what_is_asked
 from api.errors import ApiError
 from api.event_rows import event_rows
 from api.joining import join_all
-from api.people import people
+from api.people import Person, people
 from api.plain import concerned_by, write_plain
 from api.plain_computing import compute_plain, is_heard
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
@@ -47,7 +47,7 @@ from engine.watching import Watched
 from rendering.computed import computations_of
 from store import computed, events, journeys
 from store.away import is_conflict
-from store.computed import WithTraits
+from store.computed import Kept, WithTraits
 from store.tables import Customer, RefusedCall
 
 
@@ -180,11 +180,26 @@ async def _accept(
     await write_plain(session, locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
     await come_back(carrier, theirs, erased)
+    await _take_all(carrier, theirs, said, refused)
+    await carrier.write(new)
+    await computed.keep(session, [*_changed(known.values()), *plain.rows])
+    asked_for = new & {call.message_id for call in made}  # and not what one was understood as
+    return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
+
+
+async def _take_all(
+    carrier: Carrier,
+    theirs: Mapping[str, Sequence[Call]],
+    said: Sayings | None,
+    refused: dict[str, ApiError] | None,
+) -> None:
+    """Take in calls by customer, each customer's in the order in which they happened."""
     for customer_id, found in theirs.items():
-        known[customer_id].waiting = {call.message_id for call in found}
-    with session.no_autoflush:  # what is read about them is read where it is written
+        carrier.people[customer_id].waiting = {call.message_id for call in found}
+    # Nothing that is asked meanwhile looks at customers' rows: they are written once, at the end.
+    with carrier.session.no_autoflush:
         for customer_id, found in theirs.items():
-            person = known[customer_id]
+            person = carrier.people[customer_id]
             for call in sorted(found, key=lambda call: call.at):
                 try:
                     await take(carrier, person, call, how_said(said, call))
@@ -193,15 +208,15 @@ async def _accept(
                         raise
                     refused[call.message_id] = error
                 person.waiting.discard(call.message_id)
-    await carrier.write(new)
-    changed = [
+
+
+def _changed(people: Iterable[Person]) -> list[Kept]:
+    """What is to be kept of what is computed of them."""
+    return [
         each.computing.kept(each.row.id)
-        for each in known.values()
+        for each in people
         if each.computing is not None and each.computing.is_changed
     ]
-    await computed.keep(session, changed + plain.rows)
-    asked_for = new & {call.message_id for call in made}  # and not what one was understood as
-    return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 
 
 async def _kept(
