@@ -199,7 +199,7 @@ async def _accept(
         for each in known.values()
         if each.computing is not None and each.computing.is_changed
     ]
-    await computed.keep(session, changed + plain.looked_at, plain.remembered)
+    await computed.keep(session, changed + plain.rows)
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
     return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 

@@ -25,13 +25,9 @@ from store.journeys import Published
 
 @dataclass
 class PlainComputed:
-    """What came of it: rows to be kept whole, and those of which only the state is new.
+    """What came of it: rows to be kept, and the ids of customers of whom more comes (`moved`)."""
 
-    `moved` are the ids of customers of whom more comes than a row.
-    """
-
-    looked_at: list[Kept] = field(default_factory=list)
-    remembered: list[Kept] = field(default_factory=list)
+    rows: list[Kept] = field(default_factory=list)
     moved: set[str] = field(default_factory=set)
 
 
@@ -62,13 +58,11 @@ def compute_plain(
         if not heard:
             continue
         tracks = sorted(heard, key=lambda track: track.at) if len(heard) > 1 else heard
-        known = kept.get(who)
-        after = _taken_in(by, evaluate, known, tracks, published.policy.timezone)
+        after = _taken_in(by, evaluate, kept.get(who), tracks, published.policy.timezone)
         if after is None:
             found.moved.add(who)
         elif after.is_changed:
-            has_looked = known is None or after.computed_at is not known.kept.computed_at
-            (found.looked_at if has_looked else found.remembered).append(after.kept(who))
+            found.rows.append(after.kept(who))
     return found
 
 

@@ -1,10 +1,30 @@
-"""Rows of which a column is one of many texts: one parameter, however many there are.
+"""Many values, or many rows, as one parameter of a statement, however many there are.
 
-`IN` with a parameter for each has the statement written anew for every number of them, which
-for some hundred takes longer than running it.
+A parameter for each value of an `IN` has the statement written anew for every number of them;
+a list of parameters for each row has every one of them converted by itself. For some hundred
+either takes longer than what the database does with it.
 """
 
-from sqlalchemy import ARRAY, JSON, ColumnElement, String, any_, bindparam, func, select
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    ColumnElement,
+    Select,
+    String,
+    Text,
+    any_,
+    bindparam,
+    column,
+    func,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 
 def among(dialect: str, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
@@ -13,3 +33,26 @@ def among(dialect: str, column: ColumnElement[str], name: str) -> ColumnElement[
         given = func.json_each(bindparam(name, type_=JSON)).table_valued("value")
         return column.in_(select(given.c.value))
     return column == any_(bindparam(name, type_=ARRAY(String)))
+
+
+def rows_given(dialect: str, columns: Sequence[Column[Any]], name: str) -> Select[Any]:
+    """Rows of these columns, given as parameter `name`: a list of objects by the columns' names.
+
+    Times are texts, as `time_given` writes them.
+    """
+    if dialect == "sqlite":
+        each = func.json_each(bindparam(name, type_=JSON)).table_valued(column("value", Text))
+        found = [func.json_extract(each.c.value, f"$.{one.name}") for one in columns]
+        # Without a condition SQLite takes the ON of `ON CONFLICT` for that of a join.
+        return select(*found).where(true())
+    kinds = [column(one.name, one.type) for one in columns]
+    given = func.jsonb_to_recordset(bindparam(name, type_=JSONB)).table_valued(*kinds)
+    return select(*given.render_derived(with_types=True).c)
+
+
+def time_given(dialect: str, at: datetime | None) -> str | None:
+    """A time as it is given in such rows: as SQLite keeps it, and PostgreSQL reads it."""
+    if at is None:
+        return None
+    text = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return text if dialect == "sqlite" else f"{text}Z"

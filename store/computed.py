@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, delete, or_, select, update
+from sqlalchemy import Executable, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -22,9 +22,9 @@ from engine.matching import Evaluate, PastEvent
 from engine.routing import zone_of
 from engine.seen import Seen
 from store import events
-from store.among import among
+from store.among import among, rows_given, time_given
 from store.built_once import run
-from store.inserting import insert_for, parameters, sql_table
+from store.inserting import insert_for, sql_table
 from store.tables import Computed, Customer, Event
 
 
@@ -42,9 +42,16 @@ class Kept:
     computed_at: datetime
     changes_at: datetime | None
 
-    def values(self) -> dict[str, Any]:
-        """The columns."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    def given(self, dialect: str) -> dict[str, Any]:
+        """The columns, as `store.among` takes them."""
+        return {
+            "customer_id": self.customer_id,
+            "by": self.by,
+            "state": self.state,
+            "inside": self.inside,
+            "computed_at": time_given(dialect, self.computed_at),
+            "changes_at": time_given(dialect, self.changes_at),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +114,12 @@ def folded(by: Computations, theirs: Iterable[Event], evaluate: Evaluate) -> Sta
     return state
 
 
-async def keep(session: AsyncSession, rows: Sequence[Kept], states: Sequence[Kept] = ()) -> None:
-    """Keep this of locked customers, in place of what was.
-
-    Of those in `states` there is a row, in which nothing else is new than the state.
-    """
-    if rows:  # one statement for all is cheaper than two
+async def keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
+    """Keep this of locked customers, in place of what was."""
+    if rows:
         dialect = session.get_bind().dialect.name
-        values: list[Mapping[str, Any]] = [row.values() for row in (*rows, *states)]
-        await run(session, _keep(dialect), parameters(values))
-    elif states:
-        fewer: list[Mapping[str, Any]] = [
-            {"who": row.customer_id, "now": row.state} for row in states
-        ]
-        await run(session, _KEEP_STATE, parameters(fewer))
+        given = [row.given(dialect) for row in rows]
+        await run(session, _keep(dialect), {"rows": given})
 
 
 async def forget(session: AsyncSession, customer_ids: Iterable[str]) -> None:
@@ -163,13 +162,6 @@ async def left_to_compute(session: AsyncSession, version: str, after: str, limit
 
 _ROWS, _CUSTOMERS = sql_table(Computed), sql_table(Customer)
 _COLUMNS = tuple(_ROWS.c[each.name] for each in fields(Kept))
-_KEEP_STATE = (
-    update(_ROWS)
-    .where(_ROWS.c.customer_id == bindparam("who"))
-    .values(state=bindparam("now", type_=_ROWS.c.state.type))
-)
-
-
 # Built once for each dialect: putting one together takes longer than running it.
 
 
@@ -189,7 +181,8 @@ def _with_traits(dialect: str) -> Executable:
 
 @cache
 def _keep(dialect: str) -> Executable:
-    statement = insert_for(dialect, Computed)
+    columns, rows = [each.name for each in _COLUMNS], rows_given(dialect, _COLUMNS, "rows")
+    statement = insert_for(dialect, Computed).from_select(columns, rows)
     changed = ("by", "state", "inside", "computed_at", "changes_at")
     return statement.on_conflict_do_update(
         index_elements=["customer_id"],
