@@ -1,4 +1,5 @@
-"""Which rows of the outbox a dispatcher may take: the statements behind `store.outbox.heads`.
+"""Which rows of the outbox a dispatcher may take, and taking them: the statements behind
+`store.outbox.heads`.
 
 Decides nothing about order but that older rows come first. The surprising fact: what it costs
 must not hang on how much is pending, and on an outbox of a hundred thousand it does not. So
@@ -22,8 +23,10 @@ from sqlalchemy import (
     or_,
     select,
     union_all,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from store.built_once import run
 from store.inserting import sql_table
@@ -93,3 +96,25 @@ async def free_firsts(
         return ()
     given = {"customers": sorted(customers), "now": now}
     return set((await run(session, _FIRSTS, given)).scalars())
+
+
+async def leased(
+    session: AsyncSession, row_ids: list[int], now: datetime, until: datetime
+) -> list[OutboxRow]:
+    """Those of the rows that are still free, leased until then."""
+    leased_until = col(OutboxRow.leased_until_at)
+    still_free = (
+        select(col(OutboxRow.id))
+        .where(col(OutboxRow.id).in_(row_ids), *_IS_PENDING)
+        .where(or_(leased_until.is_(None), leased_until <= now))
+        # Two that look at once: the second passes over what the first is taking.
+        .with_for_update(skip_locked=True)
+    )
+    found = await session.scalars(
+        update(OutboxRow)
+        .where(col(OutboxRow.id).in_(row_ids), col(OutboxRow.id).in_(still_free))
+        .values(leased_until_at=until)
+        .returning(OutboxRow)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return sorted(found, key=lambda row: row.id or 0)  # they were read, and have one

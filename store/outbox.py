@@ -32,7 +32,7 @@ from sqlmodel import col
 from engine.keys import erased_customer
 from store import waking
 from store.built_once import run
-from store.free_rows import free_firsts, free_rows
+from store.free_rows import free_firsts, free_rows, leased
 from store.inserting import parameters, sql_table, values_of
 from store.tables import Enrollment, OutboxKind, OutboxRow
 
@@ -133,7 +133,7 @@ async def heads(
         # Another dispatcher may be taking some of these: then look further.
         while free and len(rows) < limit:
             taking = free[: limit - len(rows)]
-            rows += await _leased(session, taking, now, now + lease)
+            rows += await leased(session, taking, now, now + lease)
             free = free[len(taking) :]
         if len(looked_at) < most:
             break
@@ -287,28 +287,6 @@ async def prune(
         await session.execute(delete(OutboxRow).where(col(OutboxRow.id).in_(gone)))
     is_over = len(page) < limit or page[-1].created_at >= before
     return len(gone), None if is_over else page[-1].id
-
-
-async def _leased(
-    session: AsyncSession, row_ids: list[int], now: datetime, until: datetime
-) -> list[OutboxRow]:
-    """Those of the rows that are still free, leased until then."""
-    leased_until = col(OutboxRow.leased_until_at)
-    still_free = (
-        select(col(OutboxRow.id))
-        .where(col(OutboxRow.id).in_(row_ids), *_pending())
-        .where(or_(leased_until.is_(None), leased_until <= now))
-        # Two that look at once: the second passes over what the first is taking.
-        .with_for_update(skip_locked=True)
-    )
-    found = await session.scalars(
-        update(OutboxRow)
-        .where(col(OutboxRow.id).in_(row_ids), col(OutboxRow.id).in_(still_free))
-        .values(leased_until_at=until)
-        .returning(OutboxRow)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    return sorted(found, key=lambda row: row.id or 0)  # they were read, and have one
 
 
 def _pending() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
