@@ -71,7 +71,7 @@ async def _input(
         customer_id=person.row.pseudonym,
         journey=journey.journey,
         version=journey.version,
-        definition=json.loads(journey.pinned()),
+        definition=json.loads(journey.pinned),
         start=start,
         facts=facts,
         next=Next.of(wake) if wake is not None else None,

@@ -216,7 +216,7 @@ class _Reading:
 def _texts(loaded: Iterable[LoadedJourney]) -> Iterator[str]:
     """All that journeys and their messages say."""
     for each in loaded:
-        yield each.journey.pinned()
+        yield each.journey.pinned
         for message in each.messages.values():
             yield from (*message.files.values(), *message.layouts.values())
 

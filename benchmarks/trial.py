@@ -46,7 +46,7 @@ class Trial:
             customer_id=enrollment,
             journey=self.journey.journey,
             version=self.journey.version,
-            definition=json.loads(self.journey.pinned()),
+            definition=json.loads(self.journey.pinned),
             start=start,
             facts=facts,
             next=Next(step=wake.step, at=wake.at),
@@ -87,7 +87,7 @@ def folder() -> LoadedJourneys:
 @cache
 def fast_journey() -> Journey:
     """thanks on day 1, tip on 2, demo on 3 in place of 10, coupon on 4 by the trial's end."""
-    definition = json.loads(folder().journeys["trial-onboarding"].journey.pinned())
+    definition = json.loads(folder().journeys["trial-onboarding"].journey.pinned)
     for step in definition["steps"]:
         if step["send"] == "demo":
             step["after_idle"] = "3 days"

@@ -314,8 +314,9 @@ class Journey(Frozen):
     @cached_property
     def version(self) -> str:
         """The content hash: what the journey says, not how the file was laid out."""
-        return hashlib.sha256(self.pinned().encode()).hexdigest()[:12]
+        return hashlib.sha256(self.pinned.encode()).hexdigest()[:12]
 
+    @cached_property
     def pinned(self) -> str:
         """The definition as JSON text, the form in which a workflow carries it."""
         return self.model_dump_json(by_alias=True, exclude_defaults=True)

@@ -210,7 +210,7 @@ async def _keep_version(session: AsyncSession, journey: Journey, at: datetime, b
     row = JourneyVersion(
         journey=journey.journey,
         version=journey.version,
-        definition=journey.pinned(),
+        definition=journey.pinned,
         published_at=at,
         published_by=by,
     )

@@ -83,7 +83,7 @@ def read_input(args: Sequence[RawValue]) -> tuple[EnrollmentInput, Machine, Carr
 
 def pinned_again(given: EnrollmentInput, journey: Journey, carried: Carried) -> EnrollmentInput:
     """The input of the run that continues this one."""
-    definition = json.loads(journey.pinned())
+    definition = json.loads(journey.pinned)
     return given.model_copy(
         update={"definition": definition, "version": journey.version, "carried": carried}
     )

@@ -283,7 +283,7 @@ def test_whatever_is_written_the_answer_is_a_journey_or_its_mistakes(
         lines[place] = f"{indent}{key}: {junk}"
     match _outcome("\n".join(lines)):
         case Journey() as journey:
-            assert Journey.model_validate_json(journey.pinned()) == journey
+            assert Journey.model_validate_json(journey.pinned) == journey
         case mistakes:
             assert mistakes
             assert len(set(map(str, mistakes))) == len(mistakes)

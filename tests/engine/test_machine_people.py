@@ -16,7 +16,7 @@ COUPON = {"id": "coupon", "at": "customer.ends - 5 days"}
 
 
 def _adopt(at: Any, *steps: dict[str, Any], name: str = "trial", **more: Any) -> Adopt:
-    pinned = journey(*steps, journey=name).pinned()
+    pinned = journey(*steps, journey=name).pinned
     return Adopt(at=at, definition=json.loads(pinned), **more)
 
 

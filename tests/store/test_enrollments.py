@@ -255,7 +255,7 @@ async def test_journeys_are_counted_by_state(db: Database) -> None:
 
 
 async def test_the_input_keeps_the_order_of_its_keys(db: Database) -> None:
-    given = {"zebra": 1, "apple": {"z": 1, "a": 2}, "definition": journey().pinned()}
+    given = {"zebra": 1, "apple": {"z": 1, "a": 2}, "definition": journey().pinned}
     async with db.transaction() as session:
         await an_enrollment(session, input=given)
     kept = (await _get(db)).input

@@ -79,7 +79,7 @@ async def test_a_version_stays_what_it_was(db: Database) -> None:
         assert (await journeys.version(session, "trial", new.version)).title == "Another title"
         kept = await journeys.versions_of(session, "trial")
     assert [row.version for row in kept] == [new.version, old.version]
-    assert kept[1].definition == old.pinned()
+    assert kept[1].definition == old.pinned
 
 
 async def test_an_unknown_version_is_named(db: Database) -> None:

@@ -111,7 +111,7 @@ def enrollment_input(
         customer_id=customer,
         journey=journey.journey,
         version=journey.version,
-        definition=json.loads(journey.pinned()),
+        definition=json.loads(journey.pinned),
         start=start,
         facts=facts,
         next=None if wake is None else Next(step=wake.step, at=wake.at),
