@@ -179,10 +179,15 @@ class Computations:
         now = _now(state, at)
         values = values_of(self._looked_at, state, now, tz)
         inside = self._judge.inside(self._memberships, own, values, evaluate)
-        changes = time_alone(self._looked_at, state, now, tz)
+        moving = [
+            each
+            for each in self._memberships
+            if not self._judge.is_settled(each, own, values, evaluate)
+        ]
+        changes = time_alone(kept_by(moving), state, now, tz)
         for looks, (then, changed) in enumerate(changes, start=1):
             values |= changed
-            for each in self._memberships:
+            for each in moving:
                 if each.keys.isdisjoint(changed):
                     continue
                 if self._judge.holds(each, own, values, evaluate) != (each.name in inside):
@@ -235,6 +240,7 @@ def _membership(
     return Membership(
         name=name,
         condition=condition,
+        is_arithmetic=made_of.is_arithmetic,
         own=own,
         traits={each: by_trait[each] for each in by_trait if traits is None or each in traits},
         counts={each: by_count[each] for each in by_count if each in made_of.counts},

@@ -5,7 +5,7 @@ come to is for `engine.measures` to say. The surprising fact: most customers dif
 number that a segment looks at, so most answers are known without evaluating anything.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import merge
@@ -14,10 +14,11 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.between import Between, Undecided
 from engine.company import COMPANY
 from engine.expressions import Duration
 from engine.matching import ConditionFailed, Evaluate, History, PastEvent
-from engine.measures import Measure
+from engine.measures import Measure, Timeless
 
 # Plain JSON, kept in a row; {} is a customer who did nothing.
 State = Mapping[str, Any]
@@ -36,10 +37,12 @@ class MadeOf:
     """What a condition's text looks at: events it counts, within how long, and traits by name.
 
     `traits` is None where the text does not say which, as in `customer[customer.kind]`.
+    `is_arithmetic`: it does nothing with numbers but add, subtract, multiply and compare.
     """
 
     counts: frozenset[tuple[str, Duration | None]]
     traits: frozenset[str] | None
+    is_arithmetic: bool
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Membership:
 
     name: str
     condition: str
+    is_arithmetic: bool
     own: tuple[str, ...] | None
     traits: Mapping[str, Kept]
     counts: Mapping[tuple[str, Duration | None], Kept]
@@ -101,6 +105,13 @@ class Membership:
         """Those of what it counts."""
         return tuple(each.key for each in self.counts.values())
 
+    @cached_property
+    def tells_by_bounds(self) -> bool:
+        """Whether bounds of how often things happened may do for what time alone changes."""
+        return self.is_arithmetic and all(
+            isinstance(each.measure, Timeless) for each in self.traits.values()
+        )
+
     @property
     def sees_traits(self) -> bool:
         """Whether it looks at any trait at all."""
@@ -113,6 +124,7 @@ class Judge:
 
     computed: frozenset[str]
     _answers: dict[Any, bool] = field(default_factory=dict)
+    _settled: dict[Any, bool] = field(default_factory=dict)
 
     def inside(
         self, segments: Iterable[Membership], own: Mapping[str, Any], values: Values, ask: Evaluate
@@ -127,18 +139,53 @@ class Judge:
         values: Values,
         evaluate: Evaluate,
     ) -> bool:
-        """Whether a customer with these traits and these values is in one of them."""
+        """Whether a customer with these traits and these values is in it."""
+
+        def answer(traits: Mapping[str, Any]) -> bool:
+            counts = {asked: values[each.key] for asked, each in segment.counts.items()}
+            return _holds(segment.condition, traits, counts, evaluate)
+
+        return self._known(self._answers, segment, own, values, evaluate, answer)
+
+    def is_settled(
+        self, segment: Membership, own: Mapping[str, Any], values: Values, evaluate: Evaluate
+    ) -> bool:
+        """Whether time alone certainly never changes that; False where it can't be told.
+
+        Whatever it does, what counts within a window only becomes less.
+        """
+        if not segment.tells_by_bounds:
+            return False
+
+        def answer(traits: Mapping[str, Any]) -> bool:
+            counts = {
+                asked: values[each.key] if asked[1] is None else Between(0, values[each.key])
+                for asked, each in segment.counts.items()
+            }
+            return _is_decided(segment.condition, traits, counts, evaluate)
+
+        return self._known(self._settled, segment, own, values, evaluate, answer)
+
+    def _known(
+        self,
+        answers: dict[Any, bool],
+        segment: Membership,
+        own: Mapping[str, Any],
+        values: Values,
+        evaluate: Evaluate,
+        answer: Callable[[Mapping[str, Any]], bool],
+    ) -> bool:
+        """What was answered before for the same facts, or is now."""
         traits = self._seen(segment, own, values) if segment.sees_traits else {}
         said = repr(traits) if traits else ""
         facts = (evaluate, segment.name, said, *[values[key] for key in segment.count_keys])
-        if (answer := self._answers.get(facts)) is None:
-            counts = {asked: values[each.key] for asked, each in segment.counts.items()}
-            answer = _holds(segment.condition, traits, counts, evaluate)
+        if (known := answers.get(facts)) is None:
+            known = answer(traits)
             if len(said) <= _LONGEST_FACTS:
-                if len(self._answers) >= _MOST_ANSWERS:
-                    self._answers.clear()
-                self._answers[facts] = answer
-        return answer
+                if len(answers) >= _MOST_ANSWERS:
+                    answers.clear()
+                answers[facts] = known
+        return known
 
     def _seen(self, segment: Membership, own: Mapping[str, Any], values: Values) -> dict[str, Any]:
         """The traits that a segment looks at, as the customer has them."""
@@ -186,12 +233,29 @@ def _holds(
     evaluate: Evaluate,
 ) -> bool:
     """A condition in error does not hold."""
-    history = History(
+    try:
+        return evaluate(condition, traits, {}, _counting(counts))
+    except ConditionFailed:
+        return False
+
+
+def _is_decided(
+    condition: str,
+    traits: Mapping[str, Any],
+    counts: Mapping[tuple[str, Duration | None], int | Between],
+    evaluate: Evaluate,
+) -> bool:
+    """Whether it comes to one answer for all that these may be. Who can't compute can't tell."""
+    try:
+        evaluate(condition, traits, {}, _counting(counts))
+    except (Undecided, ConditionFailed):
+        return False
+    return True
+
+
+def _counting(counts: Mapping[tuple[str, Duration | None], Any]) -> History:
+    return History(
         count=lambda event, within: counts[event, within],
         sent=lambda step: False,
         clicked=lambda step: False,
     )
-    try:
-        return evaluate(condition, traits, {}, history)
-    except ConditionFailed:
-        return False

@@ -15,6 +15,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
+from engine.between import Between
 from rendering.errors import ExpressionFailure, TooLarge, TooSlow
 from rendering.filters import BEARS_MISSING, MAX_TEXT, PLAIN_FILTERS
 from rendering.formats import MANNERED_FILTERS, Manner
@@ -74,14 +75,14 @@ def finalize(context: Context, value: Any) -> Any:
 
 
 def operate(run: Run, operator: str, left: Any, right: Any) -> Any:
-    """Arithmetic on numbers, `+` on two texts. Raises ExpressionFailure."""
+    """Arithmetic on numbers or their bounds, `+` on two texts. Raises ExpressionFailure."""
     for side in (left, right):
         if isinstance(side, Missing):
             side.fail()
     if isinstance(left, str) and isinstance(right, str) and operator == "+":
         run.spend_text(len(left) + len(right))
         return left + right
-    if not (isinstance(left, Number) and isinstance(right, Number)):
+    if not (isinstance(left, Number | Between) and isinstance(right, Number | Between)):
         raise ExpressionFailure(f"`{operator}` is for numbers; texts are joined with `~`")
     run.spend(1)
     if isinstance(left, Decimal) != isinstance(right, Decimal):  # Python refuses float with Decimal

@@ -117,6 +117,7 @@ class Condition:
     segments: frozenset[str]  # what it asks `inside` about
     topics: frozenset[str]  # what it asks `subscribed` about
     paths: tuple[tuple[str, ...], ...]  # what it looks at, each with its first field
+    is_arithmetic: bool  # it does nothing with numbers but compute and compare
     _words: frozenset[str]  # the names and functions in it
     _durations: Mapping[str, Duration]
     _expression: Expression
@@ -155,7 +156,8 @@ def counted(text: str) -> MadeOf:
     condition = _compile(text, Kind.SEGMENT)
     traits = [path[1:] for path in condition.paths]
     known = all(traits)
-    return MadeOf(condition.counts, frozenset(path[0] for path in traits) if known else None)
+    names = frozenset(path[0] for path in traits) if known else None
+    return MadeOf(condition.counts, names, condition.is_arithmetic)
 
 
 def may_hold(where: str, event: Mapping[str, Any]) -> bool:
@@ -208,6 +210,7 @@ def _compile(text: str, kind: Kind) -> Condition:
         asked("inside"),
         asked("subscribed"),
         expression.paths,
+        expression.is_arithmetic,
         frozenset(path[0] for path in expression.paths) | {name for name, _ in named},
         durations,
         expression,

@@ -26,6 +26,13 @@ from rendering.sandbox import FAULTS, Sandbox, problem
 MAX_EXPRESSION = 2_000
 _RESULT = "result"
 
+# What comes to an answer for numbers of which only the bounds are known as it does for each.
+_ARITHMETIC = (
+    nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Add, nodes.Sub, nodes.Mul,
+    nodes.Call, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const,
+)  # fmt: skip
+_COMPARISONS = frozenset({"eq", "ne", "lt", "lteq", "gt", "gteq"})
+
 
 @cache
 def _neutral() -> Manner:
@@ -42,6 +49,7 @@ class Expression:
     text: str
     calls: tuple[nodes.Call, ...]  # the functions it calls, as written
     paths: tuple[tuple[str, ...], ...]  # the names it looks at, each with its first field
+    is_arithmetic: bool  # it only adds, subtracts, multiplies and compares (`engine.between`)
     _template: Template
     _globals: Mapping[str, Any]
 
@@ -68,9 +76,16 @@ def compile_expression(text: str, vocabulary: Vocabulary) -> Expression:
     tree = nodes.Template([result], lineno=1)
     tree.set_environment(sandbox)
     calls, paths = tuple(tree.find_all(nodes.Call)), tuple(_paths(parsed))
+    is_arithmetic = _is_arithmetic(parsed)
     rewrite(tree)
     template = sandbox.from_string(tree)
-    return Expression(text, calls, paths, template, dict(template.globals))
+    return Expression(text, calls, paths, is_arithmetic, template, dict(template.globals))
+
+
+def _is_arithmetic(tree: nodes.Node) -> bool:
+    if isinstance(tree, nodes.Operand) and tree.op not in _COMPARISONS:
+        return False
+    return isinstance(tree, _ARITHMETIC) and all(map(_is_arithmetic, tree.iter_child_nodes()))
 
 
 def _paths(tree: nodes.Node) -> Iterator[tuple[str, ...]]:

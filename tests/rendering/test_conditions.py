@@ -189,7 +189,9 @@ def test_each_kind_of_condition_sees_what_it_is_about(kind: Kind, text: str) -> 
 def test_the_engine_is_told_what_a_segment_is_made_of() -> None:
     text = "count('a') + count('a', '7 days') > customer.b.c and customer['d']"
     assert counted(text) == MadeOf(
-        frozenset({("a", None), ("a", parse_duration("7 days"))}), frozenset({"b", "d"})
+        frozenset({("a", None), ("a", parse_duration("7 days"))}),
+        frozenset({"b", "d"}),
+        is_arithmetic=True,
     )
     assert counted("customer['a' ~ 'b'] == 1").traits is None
     assert counted("1 == 1").traits == frozenset()
