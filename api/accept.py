@@ -30,7 +30,7 @@ from api.event_rows import event_rows
 from api.joining import join_all
 from api.people import Person, people
 from api.plain import concerned_by, write_plain
-from api.plain_computing import compute_plain, is_heard
+from api.plain_computing import compute_plain, is_by, is_heard
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.refusals import keep_with
 from api.returning import NamesErasedError, come_back, recognise
@@ -149,19 +149,19 @@ async def _accept(
         watched = replace(watched, moving=by.feeding(watched.anchors))
     locked = await lock(session, reach, watched, services.wall())
     await locked.load(session, concerned_by(calls, locked, watched))
+    kept = await _kept(session, calls, locked, by)
     erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
     inside = _those_inside(calls, locked, watched)
     if by is not None and by.segments:  # who may enter or leave one, by a call or by time
         inside |= owners.keys()
-    kept = await _kept(session, calls, locked, owners, by)
     load = partial(
         people,
         session,
         published=published,
         at=received_at,
         by=by,
-        kept=kept,
+        kept={who: each.kept for who, each in kept.items()},
         evaluate=services.evaluate,
         locked_companies=locked.companies.values(),
     )
@@ -196,7 +196,7 @@ async def _take_all(
     """Take in calls by customer, each customer's in the order in which they happened."""
     for customer_id, found in theirs.items():
         carrier.people[customer_id].waiting = {call.message_id for call in found}
-    # Nothing that is asked meanwhile looks at customers' rows: they are written once, at the end.
+    # They are written once, at the end: who asks about customers' rows meanwhile flushes first.
     with carrier.session.no_autoflush:
         for customer_id, found in theirs.items():
             person = carrier.people[customer_id]
@@ -220,17 +220,19 @@ def _changed(people: Iterable[Person]) -> list[Kept]:
 
 
 async def _kept(
-    session: AsyncSession,
-    calls: Iterable[Call],
-    locked: Locked,
-    owners: Iterable[str],
-    by: Computations | None,
+    session: AsyncSession, calls: Iterable[Call], locked: Locked, by: Computations | None
 ) -> Mapping[str, WithTraits]:
-    """What is kept of all of whom these calls may change what is computed, read at once."""
+    """What is kept of all of whom these calls may change what is computed, read at once.
+
+    Of whom nothing is by these definitions, everything is computed anew from their events. That
+    has to be before these calls are among them, so they are taken the long way.
+    """
     if by is None or by.is_empty:
         return {}
     plain = {call.customer_id for call in calls if is_heard(call, by, locked)}
-    return await computed.with_traits(session, plain.union(owners))
+    kept = await computed.with_traits(session, plain.union(locked.rows))
+    await locked.load(session, {each for each in plain if not is_by(kept.get(each), by)})
+    return kept
 
 
 def _as_named(call: Call, locked: Locked) -> Call:

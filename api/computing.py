@@ -21,7 +21,7 @@ from engine.policy import Policy
 from engine.seen import Seen
 from rendering.computed import computations_of
 from store import computed, events
-from store.computed import Kept, WithTraits
+from store.computed import Kept
 from store.tables import Customer
 
 
@@ -114,7 +114,7 @@ async def computing(
     session: AsyncSession,
     by: Computations | None,
     evaluate: Evaluate,
-    kept: Mapping[str, WithTraits],
+    kept: Mapping[str, Kept],
     known: Collection[str],
     new: Collection[str],
 ) -> dict[str, Computing]:
@@ -127,8 +127,8 @@ async def computing(
     found = {each: Computing(by, {}, frozenset()) for each in new}
     for customer_id in known:
         row = kept.get(customer_id)
-        if row is not None and row.kept.by == by.version:
-            found[customer_id] = Computing.of(by, row.kept)
+        if row is not None and row.by == by.version:
+            found[customer_id] = Computing.of(by, row)
     left = [each for each in known if each not in found]
     for customer_id, theirs in (await events.of_customers(session, left, by.events)).items():
         found[customer_id] = Computing(by, computed.folded(by, theirs, evaluate), None)

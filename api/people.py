@@ -22,7 +22,7 @@ from engine.matching import Evaluate
 from engine.reasons import Ending
 from engine.routing import zone_of
 from store import companies, enrollments, journeys
-from store.computed import WithTraits
+from store.computed import Kept
 from store.journeys import Published
 from store.tables import Company, Customer, Enrollment
 
@@ -115,7 +115,7 @@ async def people(
     inside: Collection[str],
     at: datetime,
     by: Computations | None,
-    kept: Mapping[str, WithTraits],
+    kept: Mapping[str, Kept],
     evaluate: Evaluate,
     locked_companies: Iterable[Company] = (),
 ) -> dict[str, Person]:

@@ -41,6 +41,11 @@ def is_heard(call: Call, by: Computations, locked: Locked) -> TypeGuard[Track]:
     )
 
 
+def is_by(known: WithTraits | None, by: Computations) -> TypeGuard[WithTraits]:
+    """Whether something is kept of a customer, by these definitions."""
+    return known is not None and known.kept.by == by.version
+
+
 def compute_plain(
     by: Computations | None,
     evaluate: Evaluate,
@@ -49,7 +54,7 @@ def compute_plain(
     kept: Mapping[str, WithTraits],
     published: Published | None,
 ) -> PlainComputed:
-    """Take in those calls of plain customers, of whom this is kept."""
+    """Take in those calls of plain customers, of whom this is kept by these definitions."""
     found = PlainComputed()
     if by is None or published is None:
         return found
@@ -58,7 +63,7 @@ def compute_plain(
         if not heard:
             continue
         tracks = sorted(heard, key=lambda track: track.at) if len(heard) > 1 else heard
-        after = _taken_in(by, evaluate, kept.get(who), tracks, published.policy.timezone)
+        after = _taken_in(by, evaluate, kept[who], tracks, published.policy.timezone)
         if after is None:
             found.moved.add(who)
         elif after.is_changed:
@@ -69,13 +74,11 @@ def compute_plain(
 def _taken_in(
     by: Computations,
     evaluate: Evaluate,
-    known: WithTraits | None,
+    known: WithTraits,
     tracks: Sequence[Track],
     default_zone: str,
 ) -> Computing | None:
     """What is computed after these; None if there is more to it than a row."""
-    if known is None or known.kept.by != by.version:
-        return None
     row = known.kept
     if row.changes_at is not None and row.changes_at <= tracks[-1].at:
         return None  # time changes something first

@@ -27,7 +27,7 @@ from rendering.computed import computations_of
 from rendering.conditions import ConditionContext, Kind, compile_condition
 from rendering.errors import ConditionError
 from store import companies, consents, counting
-from store.computed import with_traits
+from store.computed import of_customers
 from store.journeys import Published
 from store.tables import Company, Customer
 
@@ -81,7 +81,7 @@ async def candidates(
     """The rows with what else is known of them at `at` (journey time), in their order."""
     by = computations_of(published.policy)
     ids = [row.id for row in rows]
-    kept = {} if by.is_empty else await with_traits(session, ids)
+    kept = {} if by.is_empty else await of_customers(session, ids)
     computed = await computing(session, by, evaluate, kept, ids, ())
     named = {row.company_id for row in rows if row.company_id is not None}
     known = await companies.get_many(session, named) if named else {}

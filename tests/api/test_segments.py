@@ -200,6 +200,27 @@ async def test_a_publication_moves_nobody_and_the_ticker_computes_the_rest(
     assert await told(services) == [("segment.left", "lapsed", "c3", now + DAY)]
 
 
+@pytest.mark.parametrize("beside", [(), (identify(A_DAY + 3 * DAY, name="Ann"),)])
+async def test_the_first_event_after_a_publication_counts_once(
+    services: Services, beside: Sequence[Call]
+) -> None:
+    """Whoever is computed anew has it among their events already, whichever way they are taken."""
+    keen = policy(
+        traits={"views": {"count": "page_viewed"}},
+        segments={"keen": {"when": "count('page_viewed') >= 4"}},
+    )
+    await publish(services.database, SORRY)
+    await take(services, track("page_viewed", A_DAY), track("page_viewed", A_DAY + DAY))
+    for rules in (keen, keen.model_copy(update={"segments": {}})):
+        await publish(services.database, SORRY, rules=rules)
+        await take(services, track("page_viewed", A_DAY + 3 * DAY), *beside)
+    kept = (await row(services)).state["kept"]
+    assert kept["views"] == 4
+    await publish(services.database, SORRY, rules=keen)
+    await take(services, track("saved", A_DAY + 4 * DAY), identify(A_DAY + 4 * DAY))
+    assert (await row(services)).inside == ["keen"]
+
+
 async def test_support_sees_what_is_computed_and_the_segments(
     services: Services, client: httpx.AsyncClient
 ) -> None:
