@@ -105,7 +105,7 @@ class Courier:
         """How long one row may take: an Update is two calls, and the store is asked too."""
         return 2 * self._rpc_timeout + timedelta(seconds=5)
 
-    async def carry(self, row: OutboxRow, given: Mapping[str, Any] | None = None) -> Outcome:
+    async def carry(self, row: OutboxRow, given: Mapping[str, Any] | None) -> Outcome:
         """Carry it; never raises but when cancelled. `given` is what a start starts with."""
         try:
             async with asyncio.timeout(self.longest.total_seconds()):

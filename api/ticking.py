@@ -16,17 +16,18 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from api.accept import accept_in
 from api.beside import beside, stops_within
 from api.errors import kind_of
+from api.reach import MOST_TRIES
 from api.services import Services
 from engine.calls import TimePassed
 from engine.computed import Computations
 from rendering.computed import computations_of
 from store import computed, customers, journeys
-from store.away import is_away
+from store.away import is_away, is_conflict
 
 _log = structlog.get_logger("parcours.ticking")
 
@@ -132,6 +133,18 @@ class Ticker:
         return pause
 
     async def _look_at(self, customer_ids: Sequence[str]) -> None:
+        """Look at them in one transaction; begun anew where another stood against it."""
+        for _ in range(MOST_TRIES - 1):
+            try:
+                await self._look_at_once(customer_ids)
+            except DBAPIError as error:
+                if not is_conflict(error):
+                    raise
+            else:
+                return
+        await self._look_at_once(customer_ids)
+
+    async def _look_at_once(self, customer_ids: Sequence[str]) -> None:
         services, now = self._services, self._services.now()
         async with services.database.transaction() as session:
             there = []

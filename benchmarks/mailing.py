@@ -77,8 +77,8 @@ class _Course:
             if kills and share >= kills[0][0]:
                 self.undisturbed = self.undisturbed or self._rate()
                 await self._kill(kills.pop(0)[1])
-            self._read_memory(share)
             await self._revive()
+            self._read_memory(share)
             await asyncio.sleep(_LOOK_S)
         if kills:
             sys.exit(f"it was over before {kills[0][1]} was killed: send to more")

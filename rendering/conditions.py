@@ -9,7 +9,7 @@ a missing field is none at any depth, and ordering against none is false, so
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import nodes
@@ -218,8 +218,8 @@ def _compile(text: str, kind: Kind) -> Condition:
 
 
 # By the text alone: to look up an Enum in a cache takes longer than all the rest.
-_where = lru_cache(maxsize=10_000)(partial(_compile, kind=Kind.WHERE))
-_when = lru_cache(maxsize=10_000)(partial(_compile, kind=Kind.WHEN))
+_where = lru_cache(maxsize=10_000)(lambda text: _compile(text, Kind.WHERE))
+_when = lru_cache(maxsize=10_000)(lambda text: _compile(text, Kind.WHEN))
 
 
 def _name(call: nodes.Call) -> str:

@@ -110,7 +110,7 @@ async def clear(session: AsyncSession, who: Who, known: Traces) -> Cleared:
     new_ids = {row.id: f"{who.prefix}:{n}" for n, row in enumerate(old, start=1)}
     exited = [row for row in old if row.state is EnrollmentState.OPEN]
     await broadcasts.forget(session, who.ids)
-    await audiences.forget(session, known.emails | known.phones, who.prefix)
+    await audiences.forget(session, known.emails | known.phones, known.ids)
     await nameless.colleagues_events(session, who, old, new_ids)
     await _outbox(session, who)
     await nameless.journeys_of(session, who, old, new_ids)

@@ -10,6 +10,7 @@ that was empty a minute ago.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from store.among import among
 from store.built_once import run
 from store.inserting import sql_table
 from store.tables import OutboxKind, OutboxRow
@@ -64,14 +66,18 @@ _FREE = _HALVES.order_by("id").limit(_MOST)
 
 _FIRST = func.min(_OUTBOX.id)
 _LEASED_UNTIL = func.max(_OUTBOX.leased_until_at)
-_FIRSTS = (
-    select(_FIRST)
-    .where(*_IS_PENDING, or_(_IS_IN_ORDER, _OUTBOX.not_before_at <= _NOW))
-    .where(_OUTBOX.customer_id.in_(bindparam("customers", expanding=True)))
-    .group_by(_OUTBOX.customer_id)
-    .having(func.max(_OUTBOX.not_before_at) <= _NOW)
-    .having(or_(_LEASED_UNTIL.is_(None), _LEASED_UNTIL <= _NOW))
-)
+
+
+@cache
+def _firsts(dialect: str) -> Select[Any]:
+    return (
+        select(_FIRST)
+        .where(*_IS_PENDING, or_(_IS_IN_ORDER, _OUTBOX.not_before_at <= _NOW))
+        .where(among(dialect, _OUTBOX.customer_id, "customers"))
+        .group_by(_OUTBOX.customer_id)
+        .having(func.max(_OUTBOX.not_before_at) <= _NOW)
+        .having(or_(_LEASED_UNTIL.is_(None), _LEASED_UNTIL <= _NOW))
+    )
 
 
 async def free_rows(
@@ -95,7 +101,8 @@ async def free_firsts(
     if not customers:
         return ()
     given = {"customers": sorted(customers), "now": now}
-    return set((await run(session, _FIRSTS, given)).scalars())
+    statement = _firsts(session.get_bind().dialect.name)
+    return set((await run(session, statement, given)).scalars())
 
 
 async def leased(

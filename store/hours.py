@@ -37,7 +37,7 @@ async def count_click(session: AsyncSession, hour: int) -> None:
 
 
 async def forget(session: AsyncSession) -> None:
-    """No hour has had any clicks."""
+    """Nobody has ever clicked: for rehearsals, whose customers know nothing of each other."""
     await session.execute(delete(HourOfClicks))
 
 

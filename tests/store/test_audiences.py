@@ -11,21 +11,21 @@ ANN, CALLED = "ann@acme.example", "+33 6 12 34 56 78"
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("customer.email == 'ann@acme.example'", "customer.email == 'nobody'"),
+        ("customer.email == 'ann@acme.example'", "customer.email == 'erased'"),
         (
             'customer.email in ["Ann@Acme.example", "b@c.de"]',
-            'customer.email in ["nobody", "b@c.de"]',
+            'customer.email in ["erased", "b@c.de"]',
         ),
-        ("customer.phone == '+33 6 12 34 56 78'", "customer.phone == 'nobody'"),
-        ("'ann@acme.example' in customer.emails", "'nobody' in customer.emails"),
+        ("customer.phone == '+33 6 12 34 56 78'", "customer.phone == 'erased'"),
+        ("'ann@acme.example' in customer.emails", "'erased' in customer.emails"),
         (
             "customer.to == 'Ann <ann@acme.example>, b@c.de'",
-            "customer.to == 'Ann <nobody>, b@c.de'",
+            "customer.to == 'Ann <erased>, b@c.de'",
         ),
     ],
 )
 def test_an_address_goes_wherever_it_stands_in_a_text(text: str, left: str) -> None:
-    assert without(text, [ANN, CALLED], "nobody") == left
+    assert without(text, [ANN, CALLED]) == left
     compile_condition(left, Kind.AUDIENCE)
 
 
@@ -45,13 +45,19 @@ def test_what_is_anothers_or_no_address_stays(text: str) -> None:
     compile_condition(text, Kind.AUDIENCE)
     # What traits of those names hold is whatever the app sent.
     odd = ["pro", "0", "75001", "@acme.example", "customer", "it", "'"]
-    assert without(text, [ANN, CALLED, *odd], "nobody") == text
+    assert without(text, [ANN, CALLED, *odd]) == text
 
 
 def test_a_quote_in_an_address_is_seen_through() -> None:
     told = (
         r"""customer.email == 'o\'brien@acme.example' or customer.cc == "o'brien@acme.example" """
     )
-    left = without(told, ["o'brien@acme.example"], "nobody")
-    assert left == """customer.email == 'nobody' or customer.cc == "nobody" """
+    left = without(told, ["o'brien@acme.example"])
+    assert left == """customer.email == 'erased' or customer.cc == "erased" """
     compile_condition(left, Kind.AUDIENCE)
+
+
+def test_what_is_left_is_never_longer() -> None:
+    assert without("customer.email in ['a@b', 'ann@acme.example']", ["a@b", ANN]) == (
+        "customer.email in ['era', 'erased']"
+    )
