@@ -92,13 +92,13 @@ async def _plan(session: AsyncSession, statement: Executable) -> str:
         dialect=dialect,
         compile_kwargs={"render_postcompile": True} if is_sqlite else {"literal_binds": True},
     )
-    if is_sqlite:
-        connection = await session.connection()
-        unknown = tuple(None for _ in written.positiontup)
-        found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {written}", unknown)
-    else:
-        found = await session.execute(text(f"EXPLAIN {written}"))
-    return "\n".join(str(row) for row in found)
+    if not is_sqlite:
+        return "\n".join(map(str, await session.execute(text(f"EXPLAIN {written}"))))
+    connection = await session.connection()
+    unknown = tuple(None for _ in written.positiontup)
+    return "\n".join(
+        map(str, await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {written}", unknown))
+    )
 
 
 def _customer(name: str) -> Customer:
