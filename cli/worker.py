@@ -22,11 +22,9 @@ def worker() -> None:
         from cli.store import opened
         from worker.connection import connect
         from worker.desk import build_desk
-        from worker.garbage import collect_seldom
         from worker.running import build_worker
         from worker.stopping import told_to_stop, until_told
 
-        collect_seldom()
         with told_to_stop() as told:
             async with opened(settings) as database:
                 client = await connect(settings)
