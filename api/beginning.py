@@ -14,7 +14,7 @@ from engine.orders import EnrollmentInput, Next
 from engine.sampling import held_out
 from store.activity import last_activity
 from store.hours import best_hours
-from store.tables import Enrollment
+from store.opened import Opened
 
 
 async def enrollment_row(
@@ -24,11 +24,11 @@ async def enrollment_row(
     effect: Enroll,
     holdout: float,
     evaluate: Evaluate,
-) -> Enrollment:
+) -> Opened:
     """The enrollment of a locked customer; `holdout` is the policy's share, of all journeys."""
     journey, who = effect.journey, person.row.id
     given = await _input(session, services, person, effect, evaluate)
-    return Enrollment(
+    return Opened(
         id=given.enrollment_id,
         customer_id=who,
         journey=journey.journey,
@@ -38,11 +38,12 @@ async def enrollment_row(
         start_event_id=effect.start.event_id,
         start_at=effect.start.at,
         entered_at=effect.start.entered_at,
-        start_properties=dict(effect.properties),
+        start_properties=effect.properties,
         next_step=given.next.step if given.next is not None else None,
         next_at=given.next.at if given.next is not None else None,
         # For measuring; whether a step is held out is the gate's to say.
         holdout=held_out(holdout, "", who) or held_out(journey.holdout, journey.journey, who),
+        broadcast_id=None,
         input=given.model_dump(mode="json"),
     )
 

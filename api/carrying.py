@@ -162,17 +162,17 @@ class Carrier:
             self._conditions,
         )
         self.writing.add_enrollment(row)
-        self._put_out(person, OutboxKind.START, row.id, {}, cause)
+        self._put_out(person, OutboxKind.START, row["id"], {}, cause)
         begun = Enrolled(
-            id=row.id,
+            id=row["id"],
             journey=effect.journey,
             key=effect.key,
-            start_at=row.start_at,
-            start_event_id=row.start_event_id,
-            ordinal=row.ordinal,
+            start_at=effect.start.at,
+            start_event_id=effect.start.event_id,
+            ordinal=effect.ordinal,
         )
         person.enrolled.append(begun)
-        self.enrolled.append(row.id)
+        self.enrolled.append(begun.id)
         self._did(cause, Did.ENTERED, begun)
         by = cause.event if isinstance(cause, Track) else BY_HAND
         older = outdated(begun, person.enrolled, cause.message_id, by)
@@ -180,7 +180,7 @@ class Carrier:
         await self._catch_up(person, begun)
         await self.hear_colleagues(person, begun)
         await self._hear_starts_again(person, begun)
-        return row.id
+        return begun.id
 
     async def write_enrollments(self) -> None:
         """Have the rows of all enrollments there, to be changed."""

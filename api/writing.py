@@ -7,9 +7,10 @@ before it can be closed; whoever closes one asks for that first.
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store import enrollments, events, outbox
+from store import events, opened, outbox
 from store.events import NewEvent
-from store.tables import Enrollment, OutboxRow
+from store.opened import Opened
+from store.tables import OutboxRow
 
 
 class Writing:
@@ -18,14 +19,14 @@ class Writing:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
         self._events: list[NewEvent] = []
-        self._enrollments: list[Enrollment] = []
+        self._enrollments: list[Opened] = []
         self._outbox: list[OutboxRow] = []
 
     def add_event(self, row: NewEvent) -> None:
         """An event of our own; nothing in this request asks the store for it."""
         self._events.append(row)
 
-    def add_enrollment(self, row: Enrollment) -> None:
+    def add_enrollment(self, row: Opened) -> None:
         """An enrollment that begins."""
         self._enrollments.append(row)
 
@@ -36,7 +37,7 @@ class Writing:
     async def write_enrollments(self) -> None:
         """Have the rows of all enrollments there, to be changed."""
         rows, self._enrollments = self._enrollments, []
-        written = await enrollments.insert_all(self._session, rows)
+        written = await opened.insert_all(self._session, rows)
         # Their customers are locked, and none of these was theirs.
         assert len(written) == len(rows), "an enrollment exists that its customer does not have"
 

@@ -4,7 +4,7 @@ The row decides, not Temporal: an enrollment that is closed here sends nothing m
 one that exists here forbids another. Whoever changes a row has locked its customer.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation, Overflow
@@ -89,11 +89,6 @@ class Filter:
 async def insert(session: AsyncSession, enrollment: Enrollment) -> bool:
     """Begin an enrollment; False if its id exists, and then nothing changes."""
     return bool(await insert_new(session, [enrollment], unique="id"))
-
-
-async def insert_all(session: AsyncSession, rows: Sequence[Enrollment]) -> frozenset[str]:
-    """Begin several at once; the ids of those that are new."""
-    return frozenset(await insert_new(session, rows, unique="id"))
 
 
 async def get(session: AsyncSession, enrollment_id: str) -> Enrollment | None:

@@ -5,10 +5,9 @@ hours are kept nowhere. They are read off the newest events when a journey asks 
 that no event costs anything.
 """
 
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, delete, or_, select
+from sqlalchemy import bindparam, cast, delete, null, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,11 +17,18 @@ from store.built_once import run
 from store.events import ACTIVITY
 from store.inserting import insert_into, sql_table
 from store.tables import Event, HourOfClicks
+from store.tables.columns import UTC_TIME
 
 
 async def best_hours(session: AsyncSession, customer_id: str, zone: ZoneInfo) -> tuple[int, ...]:
     """The hours of the customer's day, best first; empty where nobody's are known."""
-    return ranked(weighed(await _own(session, customer_id), zone), await everybody(session))
+    own, everybodys = [], {}
+    for name, at, hour, clicks in await run(session, _ASKED, {"who": customer_id}):
+        if hour is None:
+            own.append((name or "", at))
+        else:
+            everybodys[hour] = clicks
+    return ranked(weighed(own, zone), everybodys)
 
 
 async def count_click(session: AsyncSession, hour: int) -> None:
@@ -46,12 +52,7 @@ async def everybody(session: AsyncSession) -> dict[int, int]:
     return {row.hour: row.clicks for row in await run(session, _EVERYBODY)}
 
 
-async def _own(session: AsyncSession, customer_id: str) -> list[tuple[str, datetime]]:
-    rows = await run(session, _OWN, {"who": customer_id})
-    return [(name or "", at) for name, at in rows]
-
-
-# Asked whenever somebody enters such a journey: built once, and past the session.
+# Asked whenever somebody enters such a journey: built once, past the session, and in one.
 _CLICKS, _EVENTS = sql_table(HourOfClicks), sql_table(Event)
 _EVERYBODY = select(_CLICKS.c.hour, _CLICKS.c.clicks)
 _OWN = (
@@ -65,4 +66,17 @@ _OWN = (
     )
     .order_by(_EVENTS.c.occurred_at.desc(), _EVENTS.c.message_id.desc())
     .limit(NEWEST)
+    .subquery()
+)
+_NUMBER = _CLICKS.c.hour.type
+_ASKED = union_all(
+    select(
+        _OWN.c.name,
+        _OWN.c.occurred_at,
+        cast(null(), _NUMBER).label("hour"),
+        cast(null(), _NUMBER).label("clicks"),
+    ),
+    select(
+        cast(null(), _EVENTS.c.name.type), cast(null(), UTC_TIME), _CLICKS.c.hour, _CLICKS.c.clicks
+    ),
 )

@@ -35,16 +35,16 @@ from engine.definition import Journey
 from engine.keys import broadcast_enrollment_id, broadcast_event_id
 from engine.localtime import next_opening
 from engine.sampling import held_out
-from store import archives, broadcasts, enrollments, journeys
+from store import archives, broadcasts, journeys, opened
 from store.away import is_conflict
 from store.broadcasts import Counted, Round
 from store.journeys import Published
+from store.opened import Opened
 from store.tables import (
     Broadcast,
     BroadcastKind,
     BroadcastState,
     Customer,
-    Enrollment,
     EventKind,
 )
 
@@ -248,21 +248,22 @@ async def _open(
         return 0
     journey = await journeys.version(session, row.journey, row.version)
     now = services.now()
-    opened = [_enrollment(row, journey, each, published, now) for each in getting]
-    return len(await enrollments.insert_all(session, opened))
+    rows = [_enrollment(row, journey, each, published, now) for each in getting]
+    return len(await opened.insert_all(session, rows))
 
 
 def _enrollment(
     row: Broadcast, journey: Journey, to: Candidate, published: Published, now: datetime
-) -> Enrollment:
+) -> Opened:
     assert row.step is not None
     step, who = journey.step(row.step), to.row.id
-    return Enrollment(
+    return Opened(
         id=broadcast_enrollment_id(journey.journey, who, row.id),
         customer_id=who,
         journey=journey.journey,
         version=journey.version,
         key=f"~{row.id}",  # which keeps it apart from those that events open
+        ordinal=1,
         start_event_id=broadcast_event_id(row.id, who),
         start_at=now,
         entered_at=now,
@@ -272,6 +273,7 @@ def _enrollment(
         holdout=held_out(published.policy.holdout, "", who)
         or held_out(journey.holdout, journey.journey, who),
         broadcast_id=row.id,
+        input={},
     )
 
 
