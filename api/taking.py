@@ -91,7 +91,7 @@ def _keepable(call: Call) -> Call:
 
 
 async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> None:
-    before = person.profile()
+    before = person.profile() if _may_move_anchors(person, call) else None
     if isinstance(call, Identify):
         merge_traits(person.row, call.traits, call.at)
     customers.record_seen(
@@ -103,7 +103,7 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
     )
     person.row.updated_at = carrier.services.wall()
     _flag(carrier, person, call)
-    if _moves_anchors(carrier, person, call, before.zone):
+    if before is not None and _moves_anchors(carrier, person, call, before.zone):
         effects = route_identify(call, before, person.profile(), person.enrolled)
         await carrier.carry_out(person, call, effects)
     await _created(carrier, person, call)
@@ -117,6 +117,14 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
             pass
         case _:
             assert_never(call)
+
+
+def _may_move_anchors(person: Person, call: SegmentCall) -> bool:
+    """Whether what times count from can be otherwise after the call. Mostly it can't."""
+    if isinstance(call, Identify) or call.timezone is not None:
+        return True
+    computing = person.computing
+    return isinstance(call, Track) and computing is not None and call.event in computing.by.events
 
 
 def _moves_anchors(carrier: Carrier, person: Person, call: SegmentCall, zone_before: str) -> bool:
