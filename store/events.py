@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from store.built_once import run
-from store.inserting import insert_for, parameters, sql_table, values_of
+from store.inserting import insert_for, insert_values, parameters, sql_table, values_of
 from store.tables import Customer, Event, EventKind, EventStats
 
 # The calls that count as using the product where a journey does not say which events do.
@@ -86,11 +86,8 @@ async def accept(session: AsyncSession, events: Sequence[NewEvent]) -> frozenset
     """
     if not events:
         return frozenset()
-    connection = await session.connection()
-    found = await connection.execute(
-        _insert(connection.dialect.name), parameters([event.values() for event in events])
-    )
-    new = frozenset(found.scalars())
+    values = [event.values() for event in events]
+    new = frozenset(await insert_values(session, Event, values, unique="message_id"))
     first = {event.message_id: event for event in reversed(events) if event.message_id in new}
     await _count(session, first.values())
     return new
@@ -286,19 +283,7 @@ async def _add(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
     await connection.execute(_add_up(connection.dialect.name), parameters(rows))
 
 
-# Built once for each dialect: putting one together takes as long as running it for a batch.
-
-
-@cache
-def _insert(dialect: str) -> Executable:
-    return (
-        insert_for(dialect, Event)
-        .on_conflict_do_nothing(index_elements=["message_id"])
-        .returning(_TABLE.c.message_id)
-    )
-
-
-@cache
+@cache  # putting it together takes as long as running it for a batch
 def _add_up(dialect: str) -> Executable:
     stats = sql_table(EventStats).c
     statement = insert_for(dialect, EventStats)

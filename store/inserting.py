@@ -45,10 +45,24 @@ async def insert_new(
     """
     if not rows:
         return []
+    values = [values_of(row) for row in rows]
+    return await insert_values(session, type(rows[0]), values, unique=unique, returning=returning)
+
+
+async def insert_values(
+    session: AsyncSession,
+    table: type[Table],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    unique: str,
+    returning: str | None = None,
+) -> list[Any]:
+    """`insert_new` of rows that are columns and their values, the same columns in each."""
+    if not rows:
+        return []
     dialect = session.get_bind().dialect.name
-    statement = _insert_new(dialect, type(rows[0]), unique, returning or unique)
-    answer = await run(session, statement, parameters([values_of(row) for row in rows]))
-    return list(answer.scalars())
+    statement = _insert_new(dialect, table, unique, returning or unique)
+    return list((await run(session, statement, parameters(list(rows)))).scalars())
 
 
 def parameters(rows: list[_Row]) -> list[_Row] | _Row:

@@ -6,14 +6,11 @@ enrollment costs here.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, TypedDict
 
-from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.built_once import run
-from store.inserting import insert_for, parameters, sql_table
+from store.inserting import insert_values
 from store.tables import Enrollment, EnrollmentState
 
 
@@ -42,14 +39,5 @@ _AT_FIRST: Mapping[str, Any] = {"state": EnrollmentState.OPEN, "skipped_steps": 
 
 async def insert_all(session: AsyncSession, rows: Sequence[Opened]) -> frozenset[str]:
     """Begin several at once; the ids of those that are new."""
-    if not rows:
-        return frozenset()
-    values: list[Mapping[str, Any]] = [{**row, **_AT_FIRST} for row in rows]
-    statement = _insert(session.get_bind().dialect.name)
-    return frozenset((await run(session, statement, parameters(values))).scalars())
-
-
-@cache  # putting it together takes longer than running it
-def _insert(dialect: str) -> Executable:
-    ignoring = insert_for(dialect, Enrollment).on_conflict_do_nothing(index_elements=["id"])
-    return ignoring.returning(sql_table(Enrollment).c.id)
+    values = [{**row, **_AT_FIRST} for row in rows]
+    return frozenset(await insert_values(session, Enrollment, values, unique="id"))
