@@ -152,9 +152,7 @@ async def _accept(
     kept = await _kept(session, calls, locked, by)
     erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
-    inside = _those_inside(calls, locked, watched)
-    if by is not None and by.segments:  # who may enter or leave one, by a call or by time
-        inside |= owners.keys()
+    inside = _those_inside(calls, locked, owners, watched, by)
     load = partial(
         people,
         session,
@@ -243,8 +241,16 @@ def _as_named(call: Call, locked: Locked) -> Call:
     return call if owner == call.customer_id else replace(call, customer_id=owner)
 
 
-def _those_inside(calls: Iterable[Call], locked: Locked, watched: Watched) -> frozenset[str]:
+def _those_inside(
+    calls: Iterable[Call],
+    locked: Locked,
+    owners: Iterable[str],
+    watched: Watched,
+    by: Computations | None,
+) -> frozenset[str]:
     """Those whose enrollments these calls may concern; usually nobody."""
+    if by is not None and by.segments:  # whoever enters or leaves one, by a call or by time
+        return locked.members.union(owners)
     inside = set(locked.members)
     for call in calls:
         if call.customer_id not in locked.rows:
