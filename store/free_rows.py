@@ -44,7 +44,7 @@ _IS_PENDING = _OUTBOX.done_at.is_(None), _OUTBOX.parked_at.is_(None)
 
 # Written out, or no index of these alone would be known to serve.
 _IS_PACED: ColumnElement[bool] = _OUTBOX.kind == literal(OutboxKind.PACED, literal_execute=True)
-_IS_IN_ORDER: ColumnElement[bool] = _OUTBOX.kind != literal(OutboxKind.PACED, literal_execute=True)
+IS_IN_ORDER: ColumnElement[bool] = _OUTBOX.kind != literal(OutboxKind.PACED, literal_execute=True)
 
 
 def _half(which: ColumnElement[bool], number: ColumnElement[Any]) -> Select[Any]:
@@ -61,7 +61,7 @@ def _half(which: ColumnElement[bool], number: ColumnElement[Any]) -> Select[Any]
 
 # Of those that are paced most have to wait, so they are found by their time. Not by `id` itself:
 # both planners would rather go through the whole table in its order.
-_HALVES = union_all(_half(_IS_IN_ORDER, _OUTBOX.id), _half(_IS_PACED, _OUTBOX.id + 0))
+_HALVES = union_all(_half(IS_IN_ORDER, _OUTBOX.id), _half(_IS_PACED, _OUTBOX.id + 0))
 _FREE = _HALVES.order_by("id").limit(_MOST)
 
 _FIRST = func.min(_OUTBOX.id)
@@ -72,7 +72,7 @@ _LEASED_UNTIL = func.max(_OUTBOX.leased_until_at)
 def _firsts(dialect: str) -> Select[Any]:
     return (
         select(_FIRST)
-        .where(*_IS_PENDING, or_(_IS_IN_ORDER, _OUTBOX.not_before_at <= _NOW))
+        .where(*_IS_PENDING, or_(IS_IN_ORDER, _OUTBOX.not_before_at <= _NOW))
         .where(among(dialect, _OUTBOX.customer_id, "customers"))
         .group_by(_OUTBOX.customer_id)
         .having(func.max(_OUTBOX.not_before_at) <= _NOW)

@@ -47,14 +47,8 @@ async def forget(session: AsyncSession) -> None:
     await session.execute(delete(HourOfClicks))
 
 
-async def everybody(session: AsyncSession) -> dict[int, int]:
-    """How many clicks each hour has had; hours without any are left out."""
-    return {row.hour: row.clicks for row in await run(session, _EVERYBODY)}
-
-
 # Asked whenever somebody enters such a journey: built once, past the session, and in one.
 _CLICKS, _EVENTS = sql_table(HourOfClicks), sql_table(Event)
-_EVERYBODY = select(_CLICKS.c.hour, _CLICKS.c.clicks)
 _OWN = (
     select(_EVENTS.c.name, _EVENTS.c.occurred_at)
     .where(

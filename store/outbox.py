@@ -20,7 +20,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
     null,
     or_,
     select,
@@ -32,7 +31,7 @@ from sqlmodel import col
 from engine.keys import erased_customer
 from store import waking
 from store.built_once import run
-from store.free_rows import free_firsts, free_rows, leased
+from store.free_rows import IS_IN_ORDER, free_firsts, free_rows, leased
 from store.inserting import parameters, sql_table, values_of
 from store.tables import Enrollment, OutboxKind, OutboxRow
 
@@ -261,8 +260,7 @@ async def backlog(session: AsyncSession) -> Backlog:
 
 async def is_behind(session: AsyncSession, by: int) -> bool:
     """Whether so many rows wait to be carried in their order; looks at no more than these."""
-    in_order = col(OutboxRow.kind) != literal(OutboxKind.PACED, literal_execute=True)
-    some = select(col(OutboxRow.id)).where(*_pending(), in_order).limit(by).subquery()
+    some = select(_OUTBOX.c.id).where(*_pending(), IS_IN_ORDER).limit(by).subquery()
     return await session.scalar(select(func.count()).select_from(some)) == by
 
 

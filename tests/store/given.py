@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.definition import Journey
@@ -10,7 +11,7 @@ from engine.keys import enrollment_id, message_key
 from engine.policy import Policy
 from store import customers, enrollments, journeys
 from store.events import NewEvent
-from store.tables import Enrollment, EventKind, Message
+from store.tables import Enrollment, EventKind, HourOfClicks, Message
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -107,3 +108,8 @@ def a_claim(step: str = "tip", at: datetime = NOON, **changes: Any) -> Message:
         "decided_at": at,
     }
     return Message(**{**given, **changes})
+
+
+async def clicks_by_hour(session: AsyncSession) -> dict[int, int]:
+    """How many clicks each hour has had; hours without any are left out."""
+    return {row.hour: row.clicks for row in await session.scalars(select(HourOfClicks))}

@@ -7,7 +7,7 @@ from engine.best_hour import NEWEST
 from store import events, hours
 from store.database import Database
 from store.tables import EventKind
-from tests.store.given import DAY, HOUR, NOON, a_customer, event
+from tests.store.given import DAY, HOUR, NOON, a_customer, clicks_by_hour, event
 
 TOKYO = ZoneInfo("Asia/Tokyo")  # whose clocks never change
 
@@ -19,10 +19,10 @@ async def test_clicks_are_counted_by_the_hour_also_by_many_at_once(db: Database)
 
     await asyncio.gather(*(click(hour) for hour in (9, 9, 9, 23, 9, 0)))
     async with db.reading() as session:
-        assert await hours.everybody(session) == {0: 1, 9: 4, 23: 1}
+        assert await clicks_by_hour(session) == {0: 1, 9: 4, 23: 1}
     async with db.transaction() as session:
         await hours.forget(session)
-        assert await hours.everybody(session) == {}
+        assert await clicks_by_hour(session) == {}
 
 
 async def test_of_somebody_of_whom_nothing_is_known_there_are_no_hours(db: Database) -> None:

@@ -19,7 +19,7 @@ from api.callbacks.taking import take_report
 from api.callbacks.twilio import fields_of, read_status
 from engine.delivery_status import DeliveryStatus
 from engine.reasons import Decision
-from store import hours, messages
+from store import messages
 from tests.api.callbacks.conftest import EMAIL, IDS, PHONE, Office, key_of, sent
 from tests.api.callbacks.speaking import (
     CERTIFICATE,
@@ -33,6 +33,7 @@ from tests.api.callbacks.speaking import (
     twilio,
 )
 from tests.api.given import A_DAY, DAY, HOUR, identify, kept_events, outbox, take
+from tests.store.given import clicks_by_hour
 
 D = DeliveryStatus
 K = ReportKind
@@ -346,4 +347,4 @@ async def test_a_readers_click_counts_once_for_the_hour_that_it_is_where_they_ar
         await take_report(services, report)
     first = A_DAY.astimezone(ZoneInfo(zone)).hour
     async with services.database.reading() as session:
-        assert await hours.everybody(session) == {first: 1, first + 1: 1}
+        assert await clicks_by_hour(session) == {first: 1, first + 1: 1}
