@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from store.among import among
 from store.built_once import run
@@ -41,6 +41,10 @@ _NOW = bindparam("now", type_=UTC_TIME)
 _AFTER, _MOST = bindparam("after", type_=ROW_NUMBER), bindparam("most", type_=Integer())
 
 _IS_PENDING = _OUTBOX.done_at.is_(None), _OUTBOX.parked_at.is_(None)
+
+# The same, so that no index of these serves: PostgreSQL would rather go through that of all that
+# is pending, which it takes for nearly empty, than look up each row.
+_IS_PENDING_BY_ID = func.coalesce(_OUTBOX.done_at, _OUTBOX.parked_at).is_(None)
 
 # Written out, or no index of these alone would be known to serve.
 _IS_PACED: ColumnElement[bool] = _OUTBOX.kind == literal(OutboxKind.PACED, literal_execute=True)
@@ -109,19 +113,27 @@ async def leased(
     session: AsyncSession, row_ids: list[int], now: datetime, until: datetime
 ) -> list[OutboxRow]:
     """Those of the rows that are still free, leased until then."""
-    leased_until = col(OutboxRow.leased_until_at)
-    still_free = (
-        select(col(OutboxRow.id))
-        .where(col(OutboxRow.id).in_(row_ids), *_IS_PENDING)
-        .where(or_(leased_until.is_(None), leased_until <= now))
+    statement = _lease(session.get_bind().dialect.name)
+    found = await session.scalars(statement, {"ids": row_ids, "now": now, "until": until})
+    return sorted(found, key=lambda row: row.id or 0)  # they were read, and have one
+
+
+def _still_free(dialect: str) -> Select[Any]:
+    is_unleased = or_(_OUTBOX.leased_until_at.is_(None), _OUTBOX.leased_until_at <= _NOW)
+    return (
+        select(_OUTBOX.id)
+        .where(among(dialect, _OUTBOX.id, "ids"), _IS_PENDING_BY_ID, is_unleased)
         # Two that look at once: the second passes over what the first is taking.
         .with_for_update(skip_locked=True)
     )
-    found = await session.scalars(
+
+
+@cache
+def _lease(dialect: str) -> ReturningUpdate[OutboxRow]:
+    return (
         update(OutboxRow)
-        .where(col(OutboxRow.id).in_(row_ids), col(OutboxRow.id).in_(still_free))
-        .values(leased_until_at=until)
+        .where(among(dialect, _OUTBOX.id, "ids"), _OUTBOX.id.in_(_still_free(dialect)))
+        .values(leased_until_at=bindparam("until", type_=UTC_TIME))
         .returning(OutboxRow)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
-    return sorted(found, key=lambda row: row.id or 0)  # they were read, and have one

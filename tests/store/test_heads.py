@@ -84,6 +84,20 @@ async def test_nothing_is_gone_through_that_is_pending_behind(db: Database) -> N
         assert "SCAN outbox" not in plan
 
 
+async def test_to_take_a_row_nothing_else_that_is_pending_is_gone_through(db: Database) -> None:
+    async with db.transaction() as session:
+        for name in (many := [f"m{n}" for n in range(1_000)]):
+            session.add(_customer(name))
+        await session.flush()
+        await outbox.append_all(session, [_signal(each) for each in many])
+        # Not analysed: what the planner believes of a table that was empty a minute ago.
+        statement = free_rows._still_free(session.get_bind().dialect.name)
+        plan = await _plan(session, statement.params({"now": NOON, "ids": [1, 2, 3, 4]}))
+    assert "ix_outbox" not in plan
+    assert "Seq Scan" not in plan
+    assert "SCAN outbox" not in plan
+
+
 async def _plan(session: AsyncSession, statement: Executable) -> str:
     dialect = session.get_bind().dialect
     is_sqlite = dialect.name == "sqlite"
