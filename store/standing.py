@@ -18,6 +18,7 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    and_,
     bindparam,
     cast,
     exists,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    tuple_,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -102,12 +102,13 @@ async def read(
     given = {pair: (pair[0], normal_address(pair[1])) for pair in addresses}
     if not (said or past or given):
         return Standing()
+    pairs = sorted(set(given.values()))
     statement = _statement(
         said=said,
         sent=past is not None,
         since=past is not None and past.since is not None,
         clicks=past is not None and past.clicks,
-        blocked=bool(given),
+        blocked=len(pairs),
     )
     values: dict[str, Any] = {}
     if said or past:
@@ -117,7 +118,8 @@ async def read(
         if past.since is not None:
             values["since"] = past.since
     if given:
-        values["pairs"] = list(set(given.values()))
+        for number, pair in enumerate(pairs):
+            values[f"channel_{number}"], values[f"address_{number}"] = pair
     rows = (await run(session, statement, values)).all()
     blocked = {(row.channel, row.address) for row in rows if row.kind == _BLOCKED}
     return Standing(
@@ -148,7 +150,7 @@ def _past_message(row: Row[Any]) -> PastMessage:
 
 @cache  # putting a statement together takes longer than running it
 def _statement(
-    *, said: bool, sent: bool, since: bool, clicks: bool, blocked: bool
+    *, said: bool, sent: bool, since: bool, clicks: bool, blocked: int
 ) -> CompoundSelect[Any]:
     parts: list[Select[Any]] = []
     if said:
@@ -156,7 +158,7 @@ def _statement(
     if sent:
         parts.append(_what_was_sent(since=since, clicks=clicks))
     if blocked:
-        parts.append(_what_is_blocked())
+        parts.append(_what_is_blocked(blocked))
     return union_all(*parts)
 
 
@@ -199,11 +201,21 @@ def _what_was_sent(*, since: bool, clicks: bool) -> Select[Any]:
     return found.where(_MESSAGES.decided_at > bindparam("since")) if since else found
 
 
-def _what_is_blocked() -> Select[Any]:
-    pair = tuple_(_SUPPRESSIONS.channel, _SUPPRESSIONS.address)
-    return _rows(_BLOCKED, channel=_SUPPRESSIONS.channel, address=_SUPPRESSIONS.address).where(
-        pair.in_(bindparam("pairs", expanding=True))
+def _what_is_blocked(addresses: int) -> Select[Any]:
+    """Another statement for each number of addresses: of a step there are as many as channels.
+
+    Not pairs in a list, for which SQLite goes through all that are suppressed, nor lists of
+    both, for which PostgreSQL makes a plan each time.
+    """
+    each = (
+        and_(
+            _SUPPRESSIONS.channel == bindparam(f"channel_{number}"),
+            _SUPPRESSIONS.address == bindparam(f"address_{number}"),
+        )
+        for number in range(addresses)
     )
+    columns = {"channel": _SUPPRESSIONS.channel, "address": _SUPPRESSIONS.address}
+    return _rows(_BLOCKED, **columns).where(or_(*each))
 
 
 def _rows(kind: str, **own: ColumnElement[Any]) -> Select[Any]:

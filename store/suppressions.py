@@ -1,22 +1,19 @@
 """Addresses that nothing is sent to, whosever they are."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import Executable, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.addresses import ascii_email
+from store.among import among
 from store.built_once import run
 from store.inserting import insert_into, sql_table, values_of
 from store.tables import Suppression
 
 _TABLE = sql_table(Suppression).c
-
-# Built once: putting it together takes longer than running it.
-_AMONG = select(_TABLE.channel, _TABLE.address).where(
-    tuple_(_TABLE.channel, _TABLE.address).in_(bindparam("pairs", expanding=True))
-)
 
 
 def normal_address(address: str) -> str:
@@ -67,9 +64,26 @@ async def suppressed_among(
 ) -> frozenset[tuple[str, str]]:
     """Those of the (channel, address) pairs, as they were given, that are suppressed."""
     given = {pair: (pair[0], normal_address(pair[1])) for pair in addresses}
-    found = await run(session, _AMONG, {"pairs": list(set(given.values()))})
+    statement = _among(session.get_bind().dialect.name)
+    pairs = set(given.values())
+    lists = {
+        "channels": sorted({channel for channel, _ in pairs}),
+        "addresses": sorted({address for _, address in pairs}),
+    }
+    found = await run(session, statement, lists)
     suppressed = {(channel, address) for channel, address in found}
     return frozenset(pair for pair, normal in given.items() if normal in suppressed)
+
+
+@cache
+def _among(dialect: str) -> Executable:
+    """By the channels and by the addresses: more than was asked, if two are swapped.
+
+    Neither database finds a list of pairs by the index of both, as each does two lists.
+    """
+    channel = among(dialect, _TABLE.channel, "channels")
+    address = among(dialect, _TABLE.address, "addresses")
+    return select(_TABLE.channel, _TABLE.address).where(channel, address)
 
 
 async def lift(
