@@ -9,16 +9,18 @@ everybody is gone through several times, once for each hour at which somebody is
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Self
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from engine.keys import is_ours
 from engine.reasons import Decision
-from store.inserting import insert_new
+from store.among import among
+from store.inserting import insert_new, sql_table
 from store.tables import (
     Broadcast,
     BroadcastState,
@@ -181,11 +183,8 @@ def is_somebody(row: Customer) -> bool:
 
 async def lock(session: AsyncSession, customer_ids: Sequence[str]) -> dict[str, Customer]:
     """Lock those of them who are still somebody, in order of id."""
-    statement = select(Customer).where(col(Customer.id).in_(customer_ids))
-    statement = statement.order_by(col(Customer.id)).with_for_update()
-    found = await session.scalars(
-        statement.options(_WITHOUT_TRAIT_TIMES).execution_options(populate_existing=True)
-    )
+    statement = _lock(session.get_bind().dialect.name)
+    found = await session.scalars(statement, {"ids": sorted(customer_ids)})
     return {row.id: row for row in found if is_somebody(row)}
 
 
@@ -196,11 +195,8 @@ async def had_as_another(
 
     `event_id` is by which it is known of each id what was done for it.
     """
-    names = await session.execute(
-        select(col(Customer.id), col(Customer.merged_into)).where(
-            col(Customer.merged_into).in_(customer_ids)
-        )
-    )
+    statement = _names(session.get_bind().dialect.name)
+    names = await session.execute(statement, {"ids": sorted(customer_ids)})
     owners = {event_id(row.id): row.merged_into for row in names}
     if not owners:
         return frozenset()
@@ -211,6 +207,19 @@ async def had_as_another(
     )
     found = [*await session.scalars(told), *await session.scalars(enrolled)]
     return frozenset(owners[each] for each in found)
+
+
+@cache
+def _lock(dialect: str) -> Select[Customer]:
+    statement = select(Customer).where(among(dialect, sql_table(Customer).c.id, "ids"))
+    statement = statement.order_by(col(Customer.id)).with_for_update()
+    return statement.options(_WITHOUT_TRAIT_TIMES).execution_options(populate_existing=True)
+
+
+@cache
+def _names(dialect: str) -> Select[str, str | None]:
+    whose = among(dialect, sql_table(Customer).c.merged_into, "ids")
+    return select(col(Customer.id), col(Customer.merged_into)).where(whose)
 
 
 # --- One message alone --------------------------------------------------------------------

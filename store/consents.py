@@ -6,13 +6,16 @@ of what was long ago undoes nothing newer.
 """
 
 from collections.abc import Collection
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine import consent as words
 from engine.consent import ConsentState
+from store.among import among
+from store.inserting import sql_table
 from store.tables import Consent
 
 
@@ -37,15 +40,18 @@ async def of_customers(
     session: AsyncSession, customer_ids: Collection[str]
 ) -> dict[str, list[Consent]]:
     """What `of_customer` answers, for many at once; who said nothing is left out."""
-    rows = await session.scalars(
-        select(Consent)
-        .where(col(Consent.customer_id).in_(set(customer_ids)))
-        .order_by(col(Consent.at), col(Consent.id))
-    )
+    statement = _of_customers(session.get_bind().dialect.name)
+    rows = await session.scalars(statement, {"ids": sorted(set(customer_ids))})
     found: dict[str, list[Consent]] = {}
     for row in rows:
         found.setdefault(row.customer_id, []).append(row)
     return found
+
+
+@cache
+def _of_customers(dialect: str) -> Select[Consent]:
+    mine = among(dialect, sql_table(Consent).c.customer_id, "ids")
+    return select(Consent).where(mine).order_by(col(Consent.at), col(Consent.id))
 
 
 async def consent_state(

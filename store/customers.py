@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, func, or_, select, update
+from sqlalchemy import Executable, Select, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -48,11 +48,6 @@ _WRITE_SEEN = (
         context_timezone_at=bindparam("timezone"),
         context_locale_at=bindparam("locale"),
     )
-)
-_LOAD = (
-    select(Customer)
-    .where(col(Customer.id).in_(bindparam("ids", expanding=True)))
-    .execution_options(populate_existing=True)
 )
 _HOLD = select(_TABLE.c.id).where(_TABLE.c.id == bindparam("customer_id")).with_for_update()
 
@@ -266,7 +261,8 @@ async def load_locked(session: AsyncSession, customer_ids: Collection[str]) -> d
     """The rows of customers whom this transaction has locked."""
     if not customer_ids:
         return {}
-    found = await session.scalars(_LOAD, {"ids": sorted(set(customer_ids))})
+    statement = _load(session.get_bind().dialect.name)
+    found = await session.scalars(statement, {"ids": sorted(set(customer_ids))})
     return {customer.id: customer for customer in found}
 
 
@@ -306,6 +302,12 @@ def record_seen(
 async def _lock_ordered(session: AsyncSession, ordered: list[str]) -> dict[str, Known]:
     rows = await run(session, _lock_known(session.get_bind().dialect.name), {"ids": ordered})
     return {row[0]: Known(*row) for row in rows}
+
+
+@cache
+def _load(dialect: str) -> Select[Customer]:
+    found = select(Customer).where(among(dialect, _TABLE.c.id, "ids"))
+    return found.execution_options(populate_existing=True)
 
 
 @cache

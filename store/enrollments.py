@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation, Overflow
+from functools import cache
 
-from sqlalchemy import and_, bindparam, func, null, or_, select, update
+from sqlalchemy import Select, and_, bindparam, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
@@ -18,6 +19,7 @@ from sqlmodel import col
 
 from engine.reasons import Ending, Reason
 from store import customers
+from store.among import among
 from store.built_once import run
 from store.database import StoreError
 from store.inserting import insert_new, sql_table
@@ -30,18 +32,11 @@ _WITHOUT_START = (
     defer(col(Enrollment.start_properties), raiseload=True),  # type: ignore[arg-type]
 )
 
-# Built once, for of each new one SQLAlchemy asks first whether it knows it.
-_OF_CUSTOMERS = (
-    select(Enrollment)
-    .where(col(Enrollment.customer_id).in_(bindparam("ids", expanding=True)))
-    .order_by(col(Enrollment.start_at), col(Enrollment.id))
-    .options(*_WITHOUT_START)
-)
-
 # Of the most frequent update; through the class it would cost twice as much.
 _TABLE = sql_table(Enrollment)
 
-# Built once, for the same reason. A name of a column would be taken for a value to set.
+# Built once: putting one together takes longer than running it. A name of a column would be
+# taken for a value to set.
 _SET_NEXT = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
@@ -128,11 +123,22 @@ async def of_customers(
 
     Reading the `input` or `start_properties` of a row from here is a mistake, and raises.
     """
-    rows = await session.scalars(_OF_CUSTOMERS, {"ids": sorted(set(customer_ids))})
+    statement = _of_customers(session.get_bind().dialect.name)
+    rows = await session.scalars(statement, {"ids": sorted(set(customer_ids))})
     found: dict[str, list[Enrollment]] = {}
     for row in rows:
         found.setdefault(row.customer_id, []).append(row)
     return found
+
+
+@cache  # of each new one SQLAlchemy asks first whether it knows it
+def _of_customers(dialect: str) -> Select[Enrollment]:
+    return (
+        select(Enrollment)
+        .where(among(dialect, _TABLE.c.customer_id, "ids"))
+        .order_by(col(Enrollment.start_at), col(Enrollment.id))
+        .options(*_WITHOUT_START)
+    )
 
 
 async def open_for(session: AsyncSession, customer_id: str) -> list[Enrollment]:

@@ -7,23 +7,22 @@ compared with them; so they are pseudonyms, not anonymous, and hold for that pur
 
 import hashlib
 import hmac
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from store.inserting import insert_into, insert_new, values_of
+from store.among import among
+from store.inserting import insert_into, insert_new, sql_table, values_of
 from store.suppressions import normal_address
 from store.tables import Erasure, ErasureSalt
 
 SALT_BYTES: Final = 32  # as long as the hash: more adds nothing (RFC 2104, section 3)
-
-# Texts in one statement: a third of what either database takes as parameters.
-_AT_ONCE = 10_000
 
 
 class Kind(StrEnum):
@@ -92,14 +91,17 @@ async def recognised(
         for text in sorted(set(texts)):
             hashes.setdefault(hash_of(salt, kind, text), []).append(text)
     found: dict[str, int] = {}
-    for some in _batches(sorted(hashes)):
-        rows = await session.execute(
-            select(col(Erasure.hash), col(Erasure.ordinals)).where(col(Erasure.hash).in_(some))
-        )
-        for known, ordinals in rows:
-            for text in hashes[known]:
-                found[text] = max(found.get(text, 0), ordinals)
+    statement = _among(session.get_bind().dialect.name)
+    for known, ordinals in await session.execute(statement, {"hashes": sorted(hashes)}):
+        for text in hashes[known]:
+            found[text] = max(found.get(text, 0), ordinals)
     return found
+
+
+@cache
+def _among(dialect: str) -> Select[str, int]:
+    known = among(dialect, sql_table(Erasure).c.hash, "hashes")
+    return select(col(Erasure.hash), col(Erasure.ordinals)).where(known)
 
 
 async def _salt(session: AsyncSession) -> bytes | None:
@@ -115,8 +117,3 @@ def _normal(kind: Kind, text: str) -> str:
         case Kind.PHONE:
             plus = "+" if text.strip().startswith("+") else ""
             return plus + "".join(c for c in text if c in "0123456789")
-
-
-def _batches(hashes: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(hashes), _AT_ONCE):
-        yield hashes[start : start + _AT_ONCE]

@@ -10,10 +10,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from store.among import among
 from store.built_once import run
 from store.inserting import insert_for, insert_values, parameters, sql_table, values_of
 from store.tables import Customer, Event, EventKind, EventStats
@@ -102,11 +103,8 @@ async def dispositions(
     session: AsyncSession, message_ids: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
     """What is kept of what these events did; those of which nothing is are left out."""
-    rows = await session.execute(
-        select(_TABLE.c.message_id, _TABLE.c.disposition).where(
-            _TABLE.c.message_id.in_(list(message_ids)), _TABLE.c.disposition.is_not(None)
-        )
-    )
+    statement = _dispositions(session.get_bind().dialect.name)
+    rows = await run(session, statement, {"ids": sorted(message_ids)})
     return {row.message_id: row.disposition for row in rows}
 
 
@@ -127,13 +125,11 @@ async def happened(
     since: datetime | None = None,
 ) -> list[Event]:
     """The customer's events of these names from `since` on (inclusive), oldest first."""
-    statement = select(Event).where(
-        col(Event.customer_id) == customer_id, col(Event.name).in_(set(names))
-    )
+    statement = _named(session.get_bind().dialect.name)
+    statement = statement.where(col(Event.customer_id) == customer_id)
     if since is not None:
         statement = statement.where(col(Event.occurred_at) >= since)
-    found = await session.scalars(statement.order_by(col(Event.occurred_at), col(Event.message_id)))
-    return list(found)
+    return list(await session.scalars(statement, {"names": sorted(set(names))}))
 
 
 async def of_customers(
@@ -143,12 +139,10 @@ async def of_customers(
     found: dict[str, list[Event]] = {each: [] for each in customer_ids}
     if not found or not names:
         return found
-    rows = await session.scalars(
-        select(Event)
-        .where(col(Event.customer_id).in_(set(customer_ids)), col(Event.name).in_(set(names)))
-        .order_by(col(Event.occurred_at), col(Event.message_id))
-    )
-    for row in rows:
+    dialect = session.get_bind().dialect.name
+    statement = _named(dialect).where(among(dialect, _TABLE.c.customer_id, "ids"))
+    given = {"ids": sorted(found), "names": sorted(set(names))}
+    for row in await session.scalars(statement, given):
         found[row.customer_id].append(row)
     return found
 
@@ -247,6 +241,19 @@ async def received(
     newest_first = received_at.desc(), occurred_at.desc(), message_id.desc()
     found = await session.scalars(statement.order_by(*newest_first).limit(limit))
     return list(found)
+
+
+@cache
+def _dispositions(dialect: str) -> Executable:
+    which, told = _TABLE.c.message_id, _TABLE.c.disposition
+    return select(which, told).where(among(dialect, which, "ids"), told.is_not(None))
+
+
+@cache
+def _named(dialect: str) -> Select[Event]:
+    """Those of the names, oldest first."""
+    named = select(Event).where(among(dialect, _TABLE.c.name, "names"))
+    return named.order_by(col(Event.occurred_at), col(Event.message_id))
 
 
 async def _count(session: AsyncSession, events: Iterable[NewEvent]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
+from store.among import columns_given
 from store.built_once import run
 from store.tables.columns import Table
 
@@ -61,8 +62,13 @@ async def insert_values(
     if not rows:
         return []
     dialect = session.get_bind().dialect.name
-    statement = _insert_new(dialect, table, unique, returning or unique)
-    return list((await run(session, statement, parameters(list(rows)))).scalars())
+    if dialect == "sqlite" or len(rows) == 1:
+        statement = _insert_new(dialect, table, unique, returning or unique)
+        return list((await run(session, statement, parameters(list(rows)))).scalars())
+    names = tuple(rows[0])
+    statement = _insert_columns(table, names, unique, returning or unique)
+    lists = {name: [row[name] for row in rows] for name in names}
+    return list((await run(session, statement, lists)).scalars())
 
 
 def parameters(rows: list[_Row]) -> list[_Row] | _Row:
@@ -95,6 +101,18 @@ def _insert_new(
 ) -> ReturningInsert[tuple[Any]]:
     ignoring = insert_for(dialect, table).on_conflict_do_nothing(index_elements=[unique])
     return ignoring.returning(sql_table(table).c[returning])
+
+
+@cache
+def _insert_columns(
+    table: type[Table], names: tuple[str, ...], unique: str, returning: str
+) -> ReturningInsert[tuple[Any]]:
+    """On PostgreSQL, where SQLAlchemy's batch is another statement for each number of rows."""
+    sql = sql_table(table)
+    rows = columns_given([sql.c[name] for name in names])
+    inserting = insert_for("postgresql", table).from_select(names, rows)
+    ignoring = inserting.on_conflict_do_nothing(index_elements=[unique])
+    return ignoring.returning(sql.c[returning])
 
 
 @cache

@@ -11,10 +11,12 @@ wall time.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Executable,
     bindparam,
     case,
     delete,
@@ -30,6 +32,7 @@ from sqlmodel import col
 
 from engine.keys import erased_customer
 from store import waking
+from store.among import among
 from store.built_once import run
 from store.free_rows import IS_IN_ORDER, free_firsts, free_rows, leased
 from store.inserting import parameters, sql_table, values_of
@@ -43,22 +46,16 @@ _OUTBOX, _ENROLLMENTS = sql_table(OutboxRow), sql_table(Enrollment)
 
 # Built once, past what a session does for objects: the most frequent ones.
 _INSERT = insert(_OUTBOX)
-_MARK_DONE = (
-    update(_OUTBOX)
-    .where(_OUTBOX.c.id.in_(bindparam("ids", expanding=True)))
-    .values(
-        done_at=bindparam("at"),
-        leased_until_at=null(),
-        attempts=_OUTBOX.c.attempts + 1,
-        enrollment_id=case(
-            (_OUTBOX.c.customer_id.startswith(erased_customer("")), null()),
-            else_=_OUTBOX.c.enrollment_id,
-        ),
-    )
+_MARK_DONE = update(_OUTBOX).values(
+    done_at=bindparam("at"),
+    leased_until_at=null(),
+    attempts=_OUTBOX.c.attempts + 1,
+    enrollment_id=case(
+        (_OUTBOX.c.customer_id.startswith(erased_customer("")), null()),
+        else_=_OUTBOX.c.enrollment_id,
+    ),
 )
-_INPUTS = select(_ENROLLMENTS.c.id, _ENROLLMENTS.c.input).where(
-    _ENROLLMENTS.c.id.in_(bindparam("ids", expanding=True))
-)
+_INPUTS = select(_ENROLLMENTS.c.id, _ENROLLMENTS.c.input)
 
 # Why a row is parked that a stop button holds up.
 HELD = "stopped"
@@ -143,7 +140,8 @@ async def heads(
 async def inputs(session: AsyncSession, rows: Sequence[OutboxRow]) -> dict[str, dict[str, Any]]:
     """What the starts among these rows are started with, by enrollment; who is gone is left out."""
     ids = [row.enrollment_id for row in rows if row.kind is OutboxKind.START]
-    found = await run(session, _INPUTS, {"ids": ids}) if ids else ()
+    statement = _inputs(session.get_bind().dialect.name)
+    found = await run(session, statement, {"ids": ids}) if ids else ()
     return {row.id: row.input for row in found}
 
 
@@ -152,7 +150,8 @@ async def mark_done(session: AsyncSession, row_ids: Collection[int], at: datetim
 
     A row that the session has read already does not hear of it.
     """
-    await run(session, _MARK_DONE, {"ids": sorted(set(row_ids)), "at": at})
+    statement = _mark_done(session.get_bind().dialect.name)
+    await run(session, statement, {"ids": sorted(set(row_ids)), "at": at})
 
 
 async def count_pending(session: AsyncSession, customer_id: str) -> int:
@@ -282,9 +281,24 @@ async def prune(
     ).all()
     gone = [row.id for row in page if row.done_at is not None and row.done_at < before]
     if gone:
-        await session.execute(delete(OutboxRow).where(col(OutboxRow.id).in_(gone)))
+        await run(session, _forget(session.get_bind().dialect.name), {"ids": gone})
     is_over = len(page) < limit or page[-1].created_at >= before
     return len(gone), None if is_over else page[-1].id
+
+
+@cache
+def _mark_done(dialect: str) -> Executable:
+    return _MARK_DONE.where(among(dialect, _OUTBOX.c.id, "ids"))
+
+
+@cache
+def _inputs(dialect: str) -> Executable:
+    return _INPUTS.where(among(dialect, _ENROLLMENTS.c.id, "ids"))
+
+
+@cache
+def _forget(dialect: str) -> Executable:
+    return delete(_OUTBOX).where(among(dialect, _OUTBOX.c.id, "ids"))
 
 
 def _pending() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -12,7 +12,8 @@ from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from store.inserting import values_of
+from store.among import among
+from store.inserting import sql_table, values_of
 from store.tables import RefusedCall
 
 # At 2.5 KB a row some 250 MB, whoever sends what. Those who look, look at the newest.
@@ -92,5 +93,7 @@ async def prune(session: AsyncSession, before: datetime, limit: int) -> int:
     )
     gone = list(await session.scalars(oldest))
     if gone:
-        await session.execute(delete(RefusedCall).where(number.in_(gone)))
+        rows = sql_table(RefusedCall)
+        these = among(session.get_bind().dialect.name, rows.c.id, "ids")
+        await session.execute(delete(rows).where(these), {"ids": gone})
     return len(gone)
