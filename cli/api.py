@@ -18,11 +18,13 @@ def api() -> None:
         from api.services import Services
         from cli.store import opened
         from worker.connection import connect
+        from worker.freed import give_back_what_is_freed
         from worker.garbage import collect_seldom
         from worker.stopping import told_to_stop, until_told
         from worker.web import serving
 
         collect_seldom()
+        give_back_what_is_freed()
         with told_to_stop() as told:
             async with opened(settings) as database:
                 temporal = await connect(settings, lazy=True)

@@ -22,9 +22,11 @@ def worker() -> None:
         from cli.store import opened
         from worker.connection import connect
         from worker.desk import build_desk
+        from worker.freed import give_back_what_is_freed
         from worker.running import build_worker
         from worker.stopping import told_to_stop, until_told
 
+        give_back_what_is_freed()
         with told_to_stop() as told:
             async with opened(settings) as database:
                 client = await connect(settings)
