@@ -174,7 +174,12 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 def _postgres_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(
-        url, json_serializer=json_text, pool_size=_POOL_SIZE, hide_parameters=True
+        url,
+        json_serializer=json_text,
+        pool_size=_POOL_SIZE,
+        # One beyond these would be made for a single transaction, which is to wait 9 ms for it.
+        max_overflow=0,
+        hide_parameters=True,
     )
     _replace_cut_connections(engine)
     _translate_refused_connections(engine)
