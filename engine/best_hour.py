@@ -8,8 +8,7 @@ chosen before stays what it was, however late it is asked about again.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, time, timedelta
-from fractions import Fraction
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from engine.events import BuiltInEvent, is_reserved
@@ -31,7 +30,7 @@ NEWEST = 200
 
 # Where nobody has clicked: a hill around ten in the morning, when people are at their desks.
 _TOP = 10
-_DAY = timedelta(hours=24)
+_DAY, _HOUR = timedelta(hours=24), timedelta(hours=1)
 
 
 def _from_top(hour: int) -> int:
@@ -43,6 +42,7 @@ def _from_top(hour: int) -> int:
 # 13² parts of 1,468 at 10:00, 12² an hour away, down to 1 at 22:00: so steep that a single
 # click in the night, smoothed, does not outweigh it. Of two equally far, the later is better.
 _HILL = {hour: (13 - _from_top(hour)) ** 2 for hour in HOURS}
+_WHOLE = sum(_HILL.values())
 DEFAULT = tuple(sorted(HOURS, key=lambda hour: (_from_top(hour), (hour - _TOP) % 24)))
 _PLACE = {hour: place for place, hour in enumerate(DEFAULT)}
 
@@ -73,12 +73,13 @@ def ranked(own: Mapping[int, int], everybody: Mapping[int, int]) -> tuple[int, .
     if not any(own.values()) and not any(everybody.values()):
         return ()
     of_all = sum(everybody.values()) + _PRIOR
-    scores: dict[int, Fraction] = {}
+    scores: dict[int, int] = {}
     for hour in HOURS:
+        # Of the customer's own a quarter, half, and a quarter; and of `usual / of_all` as much
+        # as the prior says. All times 4 * _WHOLE * of_all, so that equal ones are equal.
         before, here, after = (own.get((hour + n) % 24, 0) for n in (-1, 0, 1))
-        default = Fraction(_HILL[hour], sum(_HILL.values()))
-        usual = (everybody.get(hour, 0) + _PRIOR * default) / of_all
-        scores[hour] = Fraction(before + 2 * here + after, 4) + _PRIOR * usual
+        usual = everybody.get(hour, 0) * _WHOLE + _PRIOR * _HILL[hour]
+        scores[hour] = (before + 2 * here + after) * _WHOLE * of_all + 4 * _PRIOR * usual
     return tuple(sorted(HOURS, key=lambda hour: (-scores[hour], _PLACE[hour])))
 
 
@@ -100,8 +101,11 @@ def chosen(
     `kept` what was chosen before. Raises OutOfRange.
     """
     place = {hour: place for place, hour in enumerate(hours or DEFAULT)}
-    found: list[tuple[int, datetime]] = []
-    for begins, ends in _hours_from(moment, zone):
+    best_first = sorted(
+        (place[begins.astimezone(zone).hour], begins, ends)
+        for begins, ends in _hours_from(moment, zone)
+    )
+    for _, begins, ends in best_first:
         if kept is not None and begins <= kept < ends:
             at = kept
         elif since >= ends:
@@ -109,17 +113,20 @@ def chosen(
         else:
             at = next_opening(max(begins, since), zone, between, days)
         if at < ends and (ends_at is None or at <= ends_at):
-            found.append((place[begins.astimezone(zone).hour], at))
-    return min(found)[1] if found else next_opening(moment, zone, between, days)
+            return at
+    return next_opening(moment, zone, between, days)
 
 
 def _hours_from(moment: datetime, zone: ZoneInfo) -> Iterable[tuple[datetime, datetime]]:
     """The hours of the customer's clock from then on, the first one begun already."""
     end = moment + _DAY
-    first = moment.astimezone(zone).date()
-    # Three days, for one may be missing: Samoa had no 30 December 2011.
-    full = {
-        local(first + timedelta(days=day), time(hour), zone) for day in range(3) for hour in HOURS
-    }
+    # From its present hour to the latest that it shows until then: usually 25, more where it is
+    # put on (Samoa had no 30 December 2011). Where it is put back, it has shown them before.
+    hour = moment.astimezone(zone).replace(minute=0, second=0, microsecond=0, tzinfo=None)
+    latest = max(hour + _DAY, end.astimezone(zone).replace(tzinfo=None))
+    full: set[datetime] = set()
+    while hour <= latest:
+        full.add(local(hour.date(), hour.time(), zone))
+        hour += _HOUR
     begins = [moment, *sorted(at for at in full if moment < at < end)]
     return zip(begins, [*begins[1:], end], strict=True)

@@ -54,7 +54,7 @@ _OWN = (
     .where(
         _EVENTS.c.customer_id == bindparam("who"),
         or_(
-            _EVENTS.c.kind.in_(sorted(ACTIVITY)),
+            *(_EVENTS.c.kind == kind for kind in sorted(ACTIVITY)),
             _EVENTS.c.name == BuiltInEvent.MESSAGE_CLICKED.value,
         ),
     )
