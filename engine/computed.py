@@ -21,7 +21,7 @@ possible moments and no further; who looks again then learns the next.
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -48,10 +48,12 @@ from engine.memberships import (
 from engine.policy import Policy
 from engine.spans import Span, instant, microseconds
 
-__all__ = ["Computations", "Counted", "MadeOf", "State", "computations"]
+__all__ = ["Computations", "Counted", "MadeOf", "State", "TakenBy", "computations"]
 
 # Reads a segment's condition: `rendering` knows how.
 Counted = Callable[[str], MadeOf]
+# Measures that take in one event.
+TakenBy = Sequence[Kept]
 
 # Raised when the same events would come to another state, or a state be read otherwise.
 _RULES = 2
@@ -111,14 +113,20 @@ class Computations:
 
     def fold(self, state: State, event: PastEvent, evaluate: Evaluate) -> State:
         """The state with one more event in it; the same object if it changes nothing."""
-        if event.name not in self.events:
-            return state
-        heard = [each for each in self._by_event[event.name] if each.takes(event, evaluate)]
-        if not heard:
+        return self.take_in(state, event, self.taken_by(event, evaluate))
+
+    def taken_by(self, event: PastEvent, evaluate: Evaluate) -> TakenBy:
+        """The measures that such an event is for, whoever does it."""
+        found = self._by_event.get(event.name, ())
+        return [each for each in found if each.takes(event, evaluate)]
+
+    def take_in(self, state: State, event: PastEvent, measures: TakenBy) -> State:
+        """`fold`, of an event of which it is known whom it is for."""
+        if not measures:
             return state
         at = microseconds(event.at)
         newest, kept = max(at, state.get(AT, at)), dict(state.get(KEPT, {}))
-        for each in heard:
+        for each in measures:
             kept[each.slot] = each.measure.add(kept.get(each.slot), at, event.properties)
         for key, value in kept.items():
             kept[key] = self._by_slot[key].measure.forget(value, newest)
@@ -178,12 +186,11 @@ class Computations:
         """
         now = _now(state, at)
         values = values_of(self._looked_at, state, now, tz)
-        inside = self._judge.inside(self._memberships, own, values, evaluate)
-        moving = [
-            each
-            for each in self._memberships
-            if not self._judge.is_settled(each, own, values, evaluate)
+        found = [
+            (each, self._judge.verdict(each, own, values, evaluate)) for each in self._memberships
         ]
+        inside = frozenset([each.name for each, verdict in found if verdict.holds])
+        moving = [each for each, verdict in found if not verdict.is_settled]
         changes = time_alone(kept_by(moving), state, now, tz)
         for looks, (then, changed) in enumerate(changes, start=1):
             values |= changed

@@ -11,7 +11,7 @@ from functools import cached_property
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.between import Between, Undecided
@@ -118,13 +118,23 @@ class Membership:
         return self.own != () or bool(self.traits)
 
 
+class Verdict(NamedTuple):
+    """Whether somebody is in a segment; `is_settled`: time alone certainly never changes that."""
+
+    holds: bool
+    is_settled: bool
+
+
+_Answer = TypeVar("_Answer", bool, Verdict)
+
+
 @dataclass(frozen=True, eq=False)
 class Judge:
     """Says who is in which segment. `computed` are the names that hide traits of one's own."""
 
     computed: frozenset[str]
     _answers: dict[Any, bool] = field(default_factory=dict)
-    _settled: dict[Any, bool] = field(default_factory=dict)
+    _verdicts: dict[Any, Verdict] = field(default_factory=dict)
 
     def inside(
         self, segments: Iterable[Membership], own: Mapping[str, Any], values: Values, ask: Evaluate
@@ -133,11 +143,7 @@ class Judge:
         return frozenset([each.name for each in segments if self.holds(each, own, values, ask)])
 
     def holds(
-        self,
-        segment: Membership,
-        own: Mapping[str, Any],
-        values: Values,
-        evaluate: Evaluate,
+        self, segment: Membership, own: Mapping[str, Any], values: Values, evaluate: Evaluate
     ) -> bool:
         """Whether a customer with these traits and these values is in it."""
 
@@ -147,34 +153,28 @@ class Judge:
 
         return self._known(self._answers, segment, own, values, evaluate, answer)
 
-    def is_settled(
+    def verdict(
         self, segment: Membership, own: Mapping[str, Any], values: Values, evaluate: Evaluate
-    ) -> bool:
-        """Whether time alone certainly never changes that; False where it can't be told.
+    ) -> Verdict:
+        """Whether such a customer is in it, and whether time alone may change that."""
 
-        Whatever it does, what counts within a window only becomes less.
-        """
-        if not segment.tells_by_bounds:
-            return False
+        def answer(traits: Mapping[str, Any]) -> Verdict:
+            return Verdict(
+                self.holds(segment, own, values, evaluate),
+                segment.tells_by_bounds and _is_settled(segment, traits, values, evaluate),
+            )
 
-        def answer(traits: Mapping[str, Any]) -> bool:
-            counts = {
-                asked: values[each.key] if asked[1] is None else Between(0, values[each.key])
-                for asked, each in segment.counts.items()
-            }
-            return _is_decided(segment.condition, traits, counts, evaluate)
-
-        return self._known(self._settled, segment, own, values, evaluate, answer)
+        return self._known(self._verdicts, segment, own, values, evaluate, answer)
 
     def _known(
         self,
-        answers: dict[Any, bool],
+        answers: dict[Any, _Answer],
         segment: Membership,
         own: Mapping[str, Any],
         values: Values,
         evaluate: Evaluate,
-        answer: Callable[[Mapping[str, Any]], bool],
-    ) -> bool:
+        answer: Callable[[Mapping[str, Any]], _Answer],
+    ) -> _Answer:
         """What was answered before for the same facts, or is now."""
         traits = self._seen(segment, own, values) if segment.sees_traits else {}
         said = repr(traits) if traits else ""
@@ -239,15 +239,19 @@ def _holds(
         return False
 
 
-def _is_decided(
-    condition: str,
-    traits: Mapping[str, Any],
-    counts: Mapping[tuple[str, Duration | None], int | Between],
-    evaluate: Evaluate,
+def _is_settled(
+    segment: Membership, traits: Mapping[str, Any], values: Values, evaluate: Evaluate
 ) -> bool:
-    """Whether it comes to one answer for all that these may be. Who can't compute can't tell."""
+    """Whether it comes to one answer however much less the windows hold; time does nothing else.
+
+    Who can't compute can't tell.
+    """
+    counts = {
+        asked: values[each.key] if asked[1] is None else Between(0, values[each.key])
+        for asked, each in segment.counts.items()
+    }
     try:
-        evaluate(condition, traits, {}, _counting(counts))
+        evaluate(segment.condition, traits, {}, _counting(counts))
     except (Undecided, ConditionFailed):
         return False
     return True

@@ -31,6 +31,8 @@ _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?P<time>[T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
 )
+# Made once: `json.dumps` with options makes one at every call.
+_dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _LONGEST_ISO = 64  # room for any precision that someone writes; the rest is not a date
 
 
@@ -109,7 +111,7 @@ def anchor_text(raw: object) -> str:
     sorted, 1.0 is 1. Dates and date-times, which JSON has not, are their ISO text. Raises
     TypeError for what no event can carry.
     """
-    return json.dumps(_canonical(raw), sort_keys=True, separators=(",", ":"))
+    return _dumps(_canonical(raw))
 
 
 def _canonical(raw: object) -> object:

@@ -278,9 +278,44 @@ def evaluate(
     except ConditionSyntaxError as error:  # journeys are checked, so only an older one's text
         raise ConditionError(str(error)) from error
     if history is None:
-        return condition.evaluate(ConditionContext(customer, event))
+        return _answer(condition, customer, event)
     return condition.evaluate(
         ConditionContext(
             customer, event, history.count, history.sent, history.clicked, history.inside
         )
     )
+
+
+# Some megabytes. Longer texts are one event's own, and never asked about twice.
+_MOST_ANSWERS = 10_000
+_LONGEST_FACT = 100
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+_answers: dict[tuple[object, ...], bool] = {}
+
+
+def _answer(condition: Condition, customer: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """What a `where` comes to, or came to before for the same facts: of every event it is asked."""
+    facts = _facts(condition, customer, event)
+    if facts is None:
+        return condition.evaluate(ConditionContext(customer, event))
+    if (known := _answers.get(facts)) is None:
+        known = condition.evaluate(ConditionContext(customer, event))
+        if len(_answers) >= _MOST_ANSWERS:
+            _answers.clear()
+        _answers[facts] = known
+    return known
+
+
+def _facts(
+    condition: Condition, customer: Mapping[str, Any], event: Mapping[str, Any]
+) -> tuple[object, ...] | None:
+    """All that a condition looks at, each with its type, for 1 is not true; None if more."""
+    facts: list[object] = [condition]
+    for path in condition.paths:
+        if len(path) == 1:
+            return None  # at what is not said until it is computed
+        fact = (event if path[0] == "event" else customer).get(path[1])
+        if type(fact) not in _SIMPLE or (isinstance(fact, str) and len(fact) > _LONGEST_FACT):
+            return None
+        facts += (type(fact), fact)
+    return tuple(facts)
