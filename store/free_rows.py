@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from store.among import among
+from store.among import among, numbers_among
 from store.built_once import run
 from store.inserting import sql_table
 from store.tables import OutboxKind, OutboxRow
@@ -122,7 +122,7 @@ def _still_free(dialect: str) -> Select[Any]:
     is_unleased = or_(_OUTBOX.leased_until_at.is_(None), _OUTBOX.leased_until_at <= _NOW)
     return (
         select(_OUTBOX.id)
-        .where(among(dialect, _OUTBOX.id, "ids"), _IS_PENDING_BY_ID, is_unleased)
+        .where(numbers_among(dialect, _OUTBOX.id, "ids"), _IS_PENDING_BY_ID, is_unleased)
         # Two that look at once: the second passes over what the first is taking.
         .with_for_update(skip_locked=True)
     )
@@ -132,7 +132,7 @@ def _still_free(dialect: str) -> Select[Any]:
 def _lease(dialect: str) -> ReturningUpdate[OutboxRow]:
     return (
         update(OutboxRow)
-        .where(among(dialect, _OUTBOX.id, "ids"), _OUTBOX.id.in_(_still_free(dialect)))
+        .where(numbers_among(dialect, _OUTBOX.id, "ids"), _OUTBOX.id.in_(_still_free(dialect)))
         .values(leased_until_at=bindparam("until", type_=UTC_TIME))
         .returning(OutboxRow)
         .execution_options(synchronize_session=False, populate_existing=True)

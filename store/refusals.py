@@ -12,7 +12,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from store.among import among
+from store.among import numbers_among
 from store.inserting import sql_table, values_of
 from store.tables import RefusedCall
 
@@ -94,6 +94,6 @@ async def prune(session: AsyncSession, before: datetime, limit: int) -> int:
     gone = list(await session.scalars(oldest))
     if gone:
         rows = sql_table(RefusedCall)
-        these = among(session.get_bind().dialect.name, rows.c.id, "ids")
+        these = numbers_among(session.get_bind().dialect.name, rows.c.id, "ids")
         await session.execute(delete(rows).where(these), {"ids": gone})
     return len(gone)

@@ -20,7 +20,7 @@ from store import (
     consents,
     counting,
     customers,
-    enrollments,
+    enrolled,
     erasures,
     events,
     free_rows,
@@ -42,7 +42,7 @@ MANY = [f"c{n}" for n in range(7)]
 HOT: dict[str, Call] = {
     "customers.lock_known": lambda session, ids: customers.lock_known(session, ids, NOON),
     "customers.load_locked": customers.load_locked,
-    "enrollments.of_customers": enrollments.of_customers,
+    "enrolled.of_customers": enrolled.of_customers,
     "consents.of_customers": consents.of_customers,
     "computed.of_customers": computed.of_customers,
     "companies.lock_many": lambda session, ids: companies.lock_many(session, ids, NOON),
@@ -50,8 +50,7 @@ HOT: dict[str, Call] = {
     "companies.members_inside": lambda session, ids: companies.members_inside(
         session, ids, [(each, "v1") for each in ids]
     ),
-    "events.of_customers": lambda session, ids: events.of_customers(session, ids, ids),
-    "events.happened": lambda session, ids: events.happened(session, "c1", ids, NOON),
+    "events.of_customers": lambda session, ids: events.of_customers(session, ids, ["app_opened"]),
     "events.dispositions": events.dispositions,
     "counting.how_often, ever": lambda session, ids: counting.how_often(
         session, "app_opened", None, dict.fromkeys(ids, UTC), NOON
