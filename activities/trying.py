@@ -127,6 +127,7 @@ def _case(
             messages={
                 journey.journey: {name: each.to_dict() for name, each in trial.sources.items()}
             },
+            starting={},  # it is tried by itself
         ),
         message=None,
         occasion=gate.Occasion(

@@ -14,7 +14,7 @@ The one surprising fact: a batch is taken in the order in which things happened,
 customer, not in the order in which it lists them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -29,8 +29,8 @@ from api.errors import ApiError
 from api.event_rows import event_rows
 from api.joining import join_all
 from api.people import Person, people
-from api.plain import concerned_by, write_plain
-from api.plain_computing import compute_plain, is_by, is_heard
+from api.plain import concerned_by, seen_by_plain
+from api.plain_computing import compute_plain, heard_among, is_by
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.refusals import keep_with
 from api.returning import NamesErasedError, come_back, recognise
@@ -45,7 +45,7 @@ from engine.calls import (
 from engine.computed import Computations
 from engine.watching import Watched
 from rendering.computed import computations_of
-from store import computed, events, journeys
+from store import computed, customers, events, journeys
 from store.away import is_conflict
 from store.computed import Kept, WithTraits
 from store.tables import Customer, RefusedCall
@@ -147,9 +147,10 @@ async def _accept(
     watched = await journeys.watched_by_all(session, published)
     if by is not None:
         watched = replace(watched, moving=by.feeding(watched.anchors))
+    heard = heard_among(calls, by, services.evaluate)
     locked = await lock(session, reach, watched, services.wall())
     await locked.load(session, concerned_by(calls, locked, watched))
-    kept = await _kept(session, calls, locked, by)
+    kept = await _kept(session, heard.keys() - locked.rows.keys(), locked, by)
     erased = await recognise(session, calls, locked)
     owners = {each.id: each for each in map(locked.owner, locked.rows)}
     inside = _those_inside(calls, locked, owners, watched, by)
@@ -170,15 +171,16 @@ async def _accept(
     mine = await with_what_is_asked(session, made, published)
     new = await events.accept(session, list(event_rows(mine, received_at)))
     fresh = _fresh(mine, new)
-    plain = compute_plain(by, services.evaluate, locked, fresh, kept, published)
+    plain = compute_plain(by, services.evaluate, locked, heard, fresh, kept, published)
     if plain.moved:
         await locked.load(session, plain.moved)
         moved = [locked.owner(each) for each in sorted(plain.moved)]
         known.update(await load(moved, inside=plain.moved))
-    await write_plain(session, locked, fresh)
+    seen = seen_by_plain(locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
     await come_back(carrier, theirs, erased)
     await _take_all(carrier, theirs, said, refused)
+    await customers.write_seen(session, seen, carrier.used.values())
     await carrier.write(new)
     await computed.keep(session, [*_changed(known.values()), *plain.rows])
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
@@ -218,17 +220,16 @@ def _changed(people: Iterable[Person]) -> list[Kept]:
 
 
 async def _kept(
-    session: AsyncSession, calls: Iterable[Call], locked: Locked, by: Computations | None
+    session: AsyncSession, plain: Set[str], locked: Locked, by: Computations | None
 ) -> Mapping[str, WithTraits]:
-    """What is kept of all of whom these calls may change what is computed, read at once.
+    """What is kept of all of whom a request may change what is computed, read at once.
 
     Of whom nothing is by these definitions, everything is computed anew from their events. That
-    has to be before these calls are among them, so they are taken the long way.
+    has to be before the request's are among them, so they are taken the long way.
     """
     if by is None or by.is_empty:
         return {}
-    plain = {call.customer_id for call in calls if is_heard(call, by, locked)}
-    kept = await computed.with_traits(session, plain.union(locked.rows))
+    kept = await computed.with_traits(session, plain | locked.rows.keys())
     await locked.load(session, {each for each in plain if not is_by(kept.get(each), by)})
     return kept
 

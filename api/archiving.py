@@ -17,7 +17,8 @@ from api.stopping import check_rate
 from engine.enrollment import Notice
 from engine.reasons import Ending
 from store import archives, audit, customers, enrollments, held, journeys, outbox, overlap
-from store.tables import Archive, ArchivedInside, AuditEntry, OutboxKind, OutboxRow
+from store.outbox import NewRow
+from store.tables import Archive, ArchivedInside, AuditEntry, OutboxKind
 
 # What the store says ended them.
 BY = "archived"
@@ -86,7 +87,7 @@ class Archiving:
         before = await held.last_turn(session)
         turn = wall if before is None else max(wall, before + apart)
         notice = Notice(event_id=BY, name=BY, at=now, ending=Ending.EXITED)
-        told: list[OutboxRow] = []
+        told: list[NewRow] = []
         exited = 0
         for enrollment_id, owner, has_workflow in page:
             if not await enrollments.close(session, enrollment_id, Ending.EXITED, now, BY):
@@ -94,13 +95,12 @@ class Archiving:
             exited += 1
             if has_workflow:
                 told.append(
-                    OutboxRow(
+                    NewRow(
                         customer_id=owner,
-                        enrollment_id=enrollment_id,
                         kind=OutboxKind.PACED,
+                        at=turn,
                         payload=notice.model_dump(mode="json"),
-                        created_at=turn,
-                        not_before_at=turn,
+                        enrollment_id=enrollment_id,
                     )
                 )
                 turn += apart

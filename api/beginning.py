@@ -1,7 +1,5 @@
 """The row of an enrollment that begins, and with it what its workflow starts with."""
 
-import json
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.people import Person
@@ -44,7 +42,7 @@ async def enrollment_row(
         # For measuring; whether a step is held out is the gate's to say.
         holdout=held_out(holdout, "", who) or held_out(journey.holdout, journey.journey, who),
         broadcast_id=None,
-        input=given.model_dump(mode="json"),
+        input=given.model_dump(mode="json", exclude={"definition"}),
     )
 
 
@@ -72,7 +70,6 @@ async def _input(
         customer_id=person.row.pseudonym,
         journey=journey.journey,
         version=journey.version,
-        definition=json.loads(journey.pinned),
         start=start,
         facts=facts,
         next=Next.of(wake) if wake is not None else None,

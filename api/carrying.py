@@ -42,10 +42,11 @@ from engine.reasons import Ending
 from engine.routing import route_track
 from engine.values import at_path
 from engine.watching import Watched
-from store import archives, enrollments, events, messages
+from store import archives, customers, enrollments, events, messages
 from store.hours import best_hours
 from store.journeys import Published
-from store.tables import Event, OutboxKind, OutboxRow
+from store.outbox import NewRow
+from store.tables import Customer, Event, OutboxKind
 
 _DID = {Ending.CONVERTED: Did.CONVERTED, Ending.EXITED: Did.EXITED}
 
@@ -54,7 +55,7 @@ class Carrier:
     """One request's effects, carried out within its transaction.
 
     `people` are the locked customers, by id. `enrolled` lists the enrollments that began,
-    `carried` counts what Temporal has to hear.
+    `carried` counts what Temporal has to hear, `used` has those who used the product.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Carrier:
         self.writing = Writing(session)
         self.enrolled: list[str] = []
         self.carried = 0
+        self.used: dict[str, Customer] = {}
         self._archived: frozenset[str] | None = None
         self._conditions = NotedConditions(services.evaluate)
         self._dispositions = Dispositions()
@@ -85,6 +87,9 @@ class Carrier:
     def journeys(self) -> Sequence[Journey]:
         """What is published now."""
         return tuple(self.published.journeys.values()) if self.published is not None else ()
+
+    def _starting(self, event: str) -> Sequence[Journey]:
+        return self.published.starting.get(event, ()) if self.published is not None else ()
 
     async def archived(self) -> frozenset[str]:
         """The journeys that enroll nobody any more; asked at most once a request.
@@ -106,25 +111,24 @@ class Carrier:
         track: Track,
         *,
         among: Collection[str] | None = None,
-        published: Sequence[Journey] | None = None,
+        starts: bool = True,
     ) -> None:
         """Have an event routed, and carry out its effects.
 
         It may concern all of the person's enrollments, or those `among` the ids, and start
-        any journey, or those of `published`.
+        what is published, or nothing.
         """
         if person.is_anonymous or track.event not in self.watched.events:
             return
-        journeys = self.journeys if published is None else published
-        starts = any(track.event in _starts(journey) for journey in journeys)
+        starting = self._starting(track.event) if starts else ()
         effects = route_track(
             track,
             self.received_at,
             person.profile(),
             [each for each in person.enrolled if among is None or each.id in among],
-            journeys,
+            starting,
             self._conditions,
-            await self.archived() if starts else frozenset(),
+            await self.archived() if starting else frozenset(),
         )
         await self.carry_out(person, track, effects)
         self._dispositions.failed(track.message_id, self._conditions.taken())
@@ -145,6 +149,11 @@ class Carrier:
                     self._dispositions.refused(cause.message_id, journey, why)
                 case _:
                     assert_never(effect)
+
+    def note_used(self, person: Person, call: Call) -> None:
+        """The person used the product; whoever writes it has all of them together."""
+        customers.record_used(person.row, call.at)
+        self.used[person.row.id] = person.row
 
     def flag(self, call: Call, flag: Flag) -> None:
         """Keep with the call's event what is odd about it."""
@@ -211,7 +220,7 @@ class Carrier:
         for event in await events.of_company(self.session, company_id, names, enrolled.start_at):
             if event.customer_id != person.row.id:
                 track = replace(self.as_track(event), by_colleague=True)
-                await self.route(person, track, among={enrolled.id}, published=())
+                await self.route(person, track, among={enrolled.id}, starts=False)
 
     # --- One effect at a time -------------------------------------------------------------
 
@@ -224,14 +233,12 @@ class Carrier:
         cause: Call,
     ) -> None:
         """Have Temporal hear of it."""
-        now = self.services.wall()
         self.writing.add_outbox(
-            OutboxRow(
+            NewRow(
                 customer_id=person.row.id,
                 kind=kind,
-                payload=dict(payload),
-                created_at=now,
-                not_before_at=now,
+                at=self.services.wall(),
+                payload=payload,
                 enrollment_id=enrollment,
                 event_id=cause.message_id,
             )
@@ -256,7 +263,7 @@ class Carrier:
         if notice.ending is None:
             self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)
             return
-        await self.writing.write_enrollments()
+        await self.writing.write_enrollment(enrollment)
         await enrollments.close(self.session, enrollment, notice.ending, notice.at, notice.name)
         person.close(enrollment, notice.ending, notice.at, notice.name)
         self._did(cause, _DID[notice.ending], told)
@@ -274,7 +281,7 @@ class Carrier:
         """
         later = person.enrollment(effect.tell.enrollment)
         journey = later.journey
-        await self.writing.write_enrollments()
+        await self.writing.write_enrollment(later.id)
         in_use = bool(await messages.of_enrollment(self.session, later.id))
         left = journey.reenter == "after_exit" and await self._left_between(
             person, journey, effect.enroll, later.start_at
@@ -347,7 +354,7 @@ class Carrier:
         """What an ended enrollment came to, known only now."""
         enrolled = person.enrollment(effect.enrollment)
         value = enrollments.read_money(effect.value)
-        await self.writing.write_enrollments()
+        await self.writing.write_enrollment(enrolled.id)
         if isinstance(effect, Convert):
             await enrollments.record_conversion(self.session, effect.enrollment, effect.at, value)
             self._did(cause, Did.CONVERTED, enrolled)
@@ -366,7 +373,7 @@ class Carrier:
         for event in await events.happened(self.session, person.row.id, names, begun.start_at):
             if event.message_id == begun.start_event_id or event.message_id in person.waiting:
                 continue
-            await self.route(person, self.as_track(event), among={begun.id}, published=())
+            await self.route(person, self.as_track(event), among={begun.id}, starts=False)
 
     def _worth(self, person: Person, told: Enrolled, cause: Track) -> object:
         """What a conversion is worth, as received: the property that the goal it met names."""

@@ -48,7 +48,7 @@ async def tell_colleagues(carrier: Carrier, person: Person, track: Track) -> Non
     carrier.locked.need_members(company_id)
     for colleague in carrier.members(company_id):
         if colleague is not person:
-            await carrier.route(colleague, replace(track, by_colleague=True), published=())
+            await carrier.route(colleague, replace(track, by_colleague=True), starts=False)
 
 
 async def exchange(carrier: Carrier, newcomer: Person) -> None:
@@ -64,4 +64,4 @@ async def exchange(carrier: Carrier, newcomer: Person) -> None:
         if colleague is not newcomer:
             for event in mine:
                 track = replace(carrier.as_track(event), by_colleague=True)
-                await carrier.route(colleague, track, published=())
+                await carrier.route(colleague, track, starts=False)

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.calls import Track
-from engine.computed import Computations, State
-from engine.matching import Evaluate, past
+from engine.computed import Computations, State, TakenBy
+from engine.matching import Evaluate, PastEvent, past
 from engine.policy import Policy
 from engine.seen import Seen
 from rendering.computed import computations_of
@@ -56,11 +56,16 @@ class Computing:
 
         Whether the customer's segments are to be found anew after it is `is_stale`.
         """
-        state = self.by.fold(self.state, past(track), evaluate)
+        event = past(track)
+        return self.take_in(event, self.by.taken_by(event, evaluate))
+
+    def take_in(self, event: PastEvent, measures: TakenBy) -> bool:
+        """`happened`, of an event of which it is known what measures it is for."""
+        state = self.by.take_in(self.state, event, measures)
         if state is self.state:
             return False
         self.state, self.is_changed = state, True
-        self.is_stale |= track.event in self.by.deciding
+        self.is_stale |= event.name in self.by.deciding
         return True
 
     def known(self, own: Mapping[str, Any], at: datetime, tz: ZoneInfo) -> dict[str, Any]:

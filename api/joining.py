@@ -13,7 +13,6 @@ from api.colleagues import exchange
 from api.computing import recomputed
 from api.people import Person
 from engine.calls import Call, SegmentCall, Track
-from engine.definition import Journey
 from engine.effects import Enrolled
 from engine.events import BuiltInEvent
 from engine.keys import is_anonymous
@@ -74,12 +73,11 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     # First: what one person could not have been in is ended by nothing else.
     twins = close_twins(cause, BuiltInEvent.CUSTOMER_MERGED, person.enrolled)
     await carrier.carry_out(person, cause, twins)
-    published: Sequence[Journey] = carrier.journeys if was_anonymous else ()
     for track in their_tracks:
         among = person.enrolled if was_anonymous else mine
-        await carrier.route(person, track, among=_ids(among), published=published)
+        await carrier.route(person, track, among=_ids(among), starts=was_anonymous)
     for track in my_tracks:
-        await carrier.route(person, track, among=_ids(theirs), published=())
+        await carrier.route(person, track, among=_ids(theirs), starts=False)
     if person.row.company_id != company_id and person.row.company_id is not None:
         if carrier.watched.company_versions:
             carrier.locked.need_members(person.row.company_id)

@@ -21,10 +21,10 @@ from engine.localtime import zone
 from engine.matching import Evaluate
 from engine.reasons import Ending
 from engine.routing import zone_of
-from store import companies, enrollments, journeys
+from store import companies, enrolled
 from store.computed import Kept
 from store.journeys import Published
-from store.tables import Company, Customer, Enrollment
+from store.tables import Company, Customer
 
 # Where nothing was ever published there is no policy, and no journey to be wrong about.
 _ZONE_WITHOUT_POLICY = "UTC"
@@ -125,7 +125,7 @@ async def people(
     what is computed of them, and `kept` what is kept of that.
     """
     ordered = sorted(rows, key=lambda row: row.id)
-    found = await enrollments.of_customers(session, inside) if inside else {}
+    found = await enrolled.of_customers(session, inside)
     known = {company.id: company for company in locked_companies}
     missing = {row.company_id for row in ordered if row.company_id is not None} - known.keys()
     known |= await companies.get_many(session, missing)
@@ -142,7 +142,7 @@ async def people(
     return {
         row.id: Person(
             row=row,
-            enrolled=[await enrolled(session, each) for each in found.get(row.id, [])],
+            enrolled=found.get(row.id, []),
             at=at,
             company=known.get(row.company_id or ""),
             default_zone=default_zone,
@@ -151,22 +151,6 @@ async def people(
         )
         for row in ordered
     }
-
-
-async def enrolled(session: AsyncSession, row: Enrollment) -> Enrolled:
-    """An enrollment as routing sees it, with the definition it is pinned to."""
-    return Enrolled(
-        id=row.id,
-        journey=await journeys.version(session, row.journey, row.version),
-        key=row.key,
-        start_at=row.start_at,
-        start_event_id=row.start_event_id,
-        ordinal=row.ordinal,
-        ending=row.ending,
-        ended_at=row.ended_at,
-        ended_by=row.ended_by,
-        has_workflow=row.broadcast_id is None,
-    )
 
 
 def zone_now(row: Customer, published: Published | None) -> str:

@@ -7,14 +7,11 @@ nobody's calls are taken out of their order.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from api.reach import Locked
 from engine.calls import Call, Track
 from engine.localtime import zone
 from engine.watching import Watched
 from rendering.conditions import may_hold
-from store import customers
 from store.customers import Known
 from store.tables import EventKind
 
@@ -33,10 +30,8 @@ def concerned_by(calls: Iterable[Call], locked: Locked, watched: Watched) -> fro
     return frozenset(concerned)
 
 
-async def write_plain(
-    session: AsyncSession, locked: Locked, fresh: Mapping[str, Sequence[Call]]
-) -> None:
-    """Note that plain customers were seen, by calls that are no repeats."""
+def seen_by_plain(locked: Locked, fresh: Mapping[str, Sequence[Call]]) -> list[tuple[Known, Known]]:
+    """Plain customers before and after these calls, which are no repeats."""
     seen: list[tuple[Known, Known]] = []
     for customer_id, calls in fresh.items():
         if customer_id in locked.rows:
@@ -48,7 +43,7 @@ async def write_plain(
                 call.at, timezone=call.timezone is not None, locale=call.locale is not None
             )
         seen.append((before, known))
-    await customers.write_seen(session, seen)
+    return seen
 
 
 def _may_concern(call: Track, watched: Watched) -> bool:

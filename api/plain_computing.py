@@ -6,7 +6,7 @@ The one surprising fact: whoever thereby enters or leaves a segment, or had befo
 alone, is not touched here; they are answered, to be taken the long way from the beginning.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 from api.computing import Computing
 from api.reach import Locked
 from engine.calls import Call, Track
-from engine.computed import Computations
+from engine.computed import Computations, TakenBy
 from engine.keys import is_anonymous
 from engine.localtime import zone
-from engine.matching import Evaluate
+from engine.matching import Evaluate, PastEvent, past
 from engine.routing import zone_of
 from store.computed import Kept, WithTraits
 from store.journeys import Published
@@ -31,14 +31,35 @@ class PlainComputed:
     moved: set[str] = field(default_factory=set)
 
 
-def is_heard(call: Call, by: Computations, locked: Locked) -> TypeGuard[Track]:
-    """Whether something is computed from a call, and its customer may be plain."""
-    return (
-        isinstance(call, Track)
-        and call.event in by.events
-        and call.customer_id not in locked.rows
-        and not is_anonymous(call.customer_id)
-    )
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A call from which something is computed, and by what measures."""
+
+    call: Track
+    event: PastEvent
+    measures: TakenBy
+
+
+def heard_among(
+    calls: Iterable[Call], by: Computations | None, evaluate: Evaluate
+) -> Mapping[str, Sequence[Heard]]:
+    """Those of the calls from which something is computed, by customer.
+
+    That hangs on the event alone: so it is known before anybody is locked, and nobody is read
+    for the others.
+    """
+    found: dict[str, list[Heard]] = {}
+    if by is None:
+        return found
+    for call in calls:
+        if not isinstance(call, Track) or call.event not in by.events:
+            continue
+        if is_anonymous(call.customer_id):
+            continue
+        event = past(call)
+        if measures := by.taken_by(event, evaluate):
+            found.setdefault(call.customer_id, []).append(Heard(call, event, measures))
+    return found
 
 
 def is_by(known: WithTraits | None, by: Computations) -> TypeGuard[WithTraits]:
@@ -50,20 +71,27 @@ def compute_plain(
     by: Computations | None,
     evaluate: Evaluate,
     locked: Locked,
+    heard: Mapping[str, Sequence[Heard]],
     fresh: Mapping[str, Sequence[Call]],
     kept: Mapping[str, WithTraits],
     published: Published | None,
 ) -> PlainComputed:
-    """Take in those calls of plain customers, of whom this is kept by these definitions."""
+    """Take in what was `heard` that is `fresh`, of plain customers.
+
+    `kept` is what there is of them by these definitions.
+    """
     found = PlainComputed()
     if by is None or published is None:
         return found
-    for who, calls in fresh.items():
-        heard = [call for call in calls if is_heard(call, by, locked)]
-        if not heard:
+    for who, theirs in heard.items():
+        if who in locked.rows:
             continue
-        tracks = sorted(heard, key=lambda track: track.at) if len(heard) > 1 else heard
-        after = _taken_in(by, evaluate, kept[who], tracks, published.policy.timezone)
+        new = {id(call) for call in fresh.get(who, ())}
+        mine = [each for each in theirs if id(each.call) in new]
+        if not mine:
+            continue
+        mine.sort(key=lambda each: each.event.at)
+        after = _taken_in(by, evaluate, kept[who], mine, published.policy.timezone)
         if after is None:
             found.moved.add(who)
         elif after.is_changed:
@@ -75,20 +103,21 @@ def _taken_in(
     by: Computations,
     evaluate: Evaluate,
     known: WithTraits,
-    tracks: Sequence[Track],
+    heard: Sequence[Heard],
     default_zone: str,
 ) -> Computing | None:
     """What is computed after these; None if there is more to it than a row."""
     row = known.kept
-    if row.changes_at is not None and row.changes_at <= tracks[-1].at:
+    if row.changes_at is not None and row.changes_at <= heard[-1].event.at:
         return None  # time changes something first
     computing, tz = Computing.of(by, row), None
-    for track in tracks:
-        computing.happened(track, evaluate)
+    for each in heard:
+        event = each.event
+        computing.take_in(event, each.measures)
         if computing.is_stale:
             tz = tz or _zone(known, default_zone)
-            at = computing.at(track.at)
-            left, entered = computing.look(known.traits, at, tz, evaluate, after=track.event)
+            at = computing.at(event.at)
+            left, entered = computing.look(known.traits, at, tz, evaluate, after=event.name)
             if left or entered:
                 return None
     return computing

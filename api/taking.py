@@ -91,19 +91,19 @@ def _keepable(call: Call) -> Call:
 
 
 async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> None:
-    before = person.profile() if _may_move_anchors(person, call) else None
+    is_inside = any(each.ending is None for each in person.enrolled)
+    before = person.profile() if is_inside and _may_move_anchors(person, call) else None
+    zone_before = person.zone
     if isinstance(call, Identify):
         merge_traits(person.row, call.traits, call.at)
-    customers.record_seen(
-        person.row,
-        call.at,
-        activity=isinstance(call, Track) and call.kind != EventKind.SYSTEM,
-        timezone=call.timezone,
-        locale=call.locale,
-    )
-    person.row.updated_at = carrier.services.wall()
+    is_news = customers.record_seen(person.row, call.at, timezone=call.timezone, locale=call.locale)
+    if is_news or not isinstance(call, Track):
+        person.row.updated_at = carrier.services.wall()
+    if isinstance(call, Track) and call.kind != EventKind.SYSTEM:
+        carrier.note_used(person, call)
     _flag(carrier, person, call)
-    if before is not None and _moves_anchors(carrier, person, call, before.zone):
+    moves = _takes_in(carrier, person, call, zone_before)
+    if before is not None and moves:
         effects = route_identify(call, before, person.profile(), person.enrolled)
         await carrier.carry_out(person, call, effects)
     await _created(carrier, person, call)
@@ -127,8 +127,8 @@ def _may_move_anchors(person: Person, call: SegmentCall) -> bool:
     return isinstance(call, Track) and computing is not None and call.event in computing.by.events
 
 
-def _moves_anchors(carrier: Carrier, person: Person, call: SegmentCall, zone_before: str) -> bool:
-    """Whether times may count from something else now; what is computed is taken in first."""
+def _takes_in(carrier: Carrier, person: Person, call: SegmentCall, zone_before: str) -> bool:
+    """Have computed what the call changes; whether times may count from something else now."""
     moves = isinstance(call, Identify) or person.zone != zone_before
     computing = person.computing
     if computing is None:
@@ -141,7 +141,7 @@ def _moves_anchors(carrier: Carrier, person: Person, call: SegmentCall, zone_bef
 async def _change_consent(
     carrier: Carrier, person: Person, call: ChangeConsent, said: Said
 ) -> None:
-    customers.record_seen(person.row, call.at, activity=False)
+    customers.record_seen(person.row, call.at)
     person.row.updated_at = carrier.services.wall()
     await consents.append(
         carrier.session,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store import events, opened, outbox
 from store.events import NewEvent
 from store.opened import Opened
-from store.tables import OutboxRow
+from store.outbox import NewRow
 
 
 class Writing:
@@ -20,7 +20,7 @@ class Writing:
         self._session = session
         self._events: list[NewEvent] = []
         self._enrollments: list[Opened] = []
-        self._outbox: list[OutboxRow] = []
+        self._outbox: list[NewRow] = []
 
     def add_event(self, row: NewEvent) -> None:
         """An event of our own; nothing in this request asks the store for it."""
@@ -30,12 +30,17 @@ class Writing:
         """An enrollment that begins."""
         self._enrollments.append(row)
 
-    def add_outbox(self, row: OutboxRow) -> None:
+    def add_outbox(self, row: NewRow) -> None:
         """Something Temporal must hear, after what was added before it."""
         self._outbox.append(row)
 
+    async def write_enrollment(self, enrollment: str) -> None:
+        """Have the enrollment's row there, to be changed."""
+        if any(row["id"] == enrollment for row in self._enrollments):
+            await self.write_enrollments()
+
     async def write_enrollments(self) -> None:
-        """Have the rows of all enrollments there, to be changed."""
+        """Have the rows of all enrollments there."""
         rows, self._enrollments = self._enrollments, []
         written = await opened.insert_all(self._session, rows)
         # Their customers are locked, and none of these was theirs.

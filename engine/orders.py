@@ -68,15 +68,16 @@ class Carried(_Value):
 class EnrollmentInput(_Value):
     """The one argument of the enrollment workflow; its type is `journey`, its id `enrollment_id`.
 
-    `definition` is the whole journey, pinned: history alone says what this customer runs.
-    `next` is what the store was told at entry.
+    `definition` is the whole journey, pinned: history alone says what this customer runs. The
+    store leaves it out, for there the version names it. `next` is what the store was told at
+    entry.
     """
 
     enrollment_id: str
     customer_id: str
     journey: str
     version: str
-    definition: dict[str, Any]
+    definition: dict[str, Any] = {}
     start: Start
     facts: Facts
     next: Next | None = None

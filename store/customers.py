@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Select, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
 from engine.keys import pseudonym
@@ -204,6 +205,11 @@ class Known:
             and self.context_locale_at == after.context_locale_at
         )
 
+    @classmethod
+    def of(cls, row: Customer) -> "Known":
+        """A customer whose whole row was read."""
+        return cls(*(getattr(row, name) for name in _KNOWN))
+
     @property
     def used(self) -> dict[str, Any]:
         """What `_WRITE_LAST_SEEN` writes."""
@@ -266,37 +272,46 @@ async def load_locked(session: AsyncSession, customer_ids: Collection[str]) -> d
     return {customer.id: customer for customer in found}
 
 
-async def write_seen(session: AsyncSession, seen: Iterable[tuple[Known, Known]]) -> None:
-    """Write what `Known.seen` gave for locked customers: pairs of before and after."""
+async def write_seen(
+    session: AsyncSession, seen: Iterable[tuple[Known, Known]], used: Iterable[Customer]
+) -> None:
+    """Write when locked customers were seen: all of a request in one.
+
+    `seen` are pairs of before and after, as `Known.seen` gave them, `used` those of whom
+    `record_used` noted it.
+    """
     changed = [(before, after) for before, after in seen if before != after]
-    if not changed:
-        return
     # Nearly always only the last activity is new, and that is half as dear.
     is_all = all(before.is_but_used(after) for before, after in changed)
-    rows: list[Mapping[str, Any]] = [after.used if is_all else after.times for _, after in changed]
-    await run(session, _WRITE_LAST_SEEN if is_all else _WRITE_SEEN, parameters(rows))
+    written = [*(after for _, after in changed), *map(Known.of, used)]
+    rows: list[Mapping[str, Any]] = [each.used if is_all else each.times for each in written]
+    if rows:
+        await run(session, _WRITE_LAST_SEEN if is_all else _WRITE_SEEN, parameters(rows))
 
 
 def record_seen(
-    customer: Customer,
-    at: datetime,
-    *,
-    activity: bool,
-    timezone: str | None = None,
-    locale: str | None = None,
-) -> None:
-    """Note a call of a locked customer, that happened at `at` (event time).
+    customer: Customer, at: datetime, *, timezone: str | None = None, locale: str | None = None
+) -> bool:
+    """Note a call of a locked customer, that happened at `at` (event time); whether it is news.
 
-    `activity`: whether it counts as using the product (track, page, screen). An older call
-    that arrives late takes back nothing.
+    An older call that arrives late takes back nothing.
     """
+    before = Known.of(customer)
     customer.first_seen_at = min(customer.first_seen_at or at, at)
-    if activity:
-        customer.last_seen_at = max(customer.last_seen_at or at, at)
     if timezone is not None and _is_news(customer.context_timezone_at, at):
         customer.context_timezone, customer.context_timezone_at = timezone, at
     if locale is not None and _is_news(customer.context_locale_at, at):
         customer.context_locale, customer.context_locale_at = locale, at
+    return not before.is_but_used(Known.of(customer))
+
+
+def record_used(customer: Customer, at: datetime) -> None:
+    """Note that a locked customer used the product at `at` (track, page, screen).
+
+    It is for `write_seen` to write, with all the others: the session would take as long for
+    each as all the rest of an event.
+    """
+    set_committed_value(customer, "last_seen_at", max(customer.last_seen_at or at, at))
 
 
 async def _lock_ordered(session: AsyncSession, ordered: list[str]) -> dict[str, Known]:

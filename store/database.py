@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from store import migrating, one_hop
-from store.json_text import json_text
+from store.json_text import json_text, json_value
 
 # Writers of other processes finish in milliseconds; 10 s outlasts a checkpoint or a stall,
 # and four writers at once met no lock error with it.
@@ -176,8 +176,9 @@ def _postgres_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(
         url,
         json_serializer=json_text,
+        json_deserializer=json_value,
         pool_size=_POOL_SIZE,
-        # One beyond these would be made for a single transaction, which is to wait 9 ms for it.
+        # One beyond these would be made for a single transaction, which would wait 9 ms for it.
         max_overflow=0,
         hide_parameters=True,
     )
@@ -225,6 +226,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
         url,
         async_creator=partial(one_hop.connect, url.database),
         json_serializer=json_text,
+        json_deserializer=json_value,
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,  # an outage is logged, and must not take customers' data along

@@ -8,35 +8,26 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation, Overflow
-from functools import cache
 
-from sqlalchemy import Select, and_, bindparam, func, null, or_, select, update
+from sqlalchemy import and_, bindparam, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 from sqlmodel import col
 
 from engine.reasons import Ending, Reason
 from store import customers
-from store.among import among
 from store.built_once import run
 from store.database import StoreError
 from store.inserting import insert_new, sql_table
 from store.tables import Enrollment, EnrollmentState
 from store.tables.columns import UTC_TIME
 
-# Some kilobytes a row, the whole definition among them.
-_WITHOUT_START = (
-    defer(col(Enrollment.input), raiseload=True),  # type: ignore[arg-type]
-    defer(col(Enrollment.start_properties), raiseload=True),  # type: ignore[arg-type]
-)
-
 # Of the most frequent update; through the class it would cost twice as much.
 _TABLE = sql_table(Enrollment)
 
-# Built once: putting one together takes longer than running it. A name of a column would be
-# taken for a value to set.
+# Built once, for of each new one SQLAlchemy asks first whether it knows it. A name of a column
+# would be taken for a value to set.
 _SET_NEXT = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("of_id"), _TABLE.c.state == EnrollmentState.OPEN)
@@ -114,31 +105,6 @@ async def of_customer(session: AsyncSession, customer_id: str) -> list[Enrollmen
         .order_by(col(Enrollment.start_at), col(Enrollment.id))
     )
     return list(found)
-
-
-async def of_customers(
-    session: AsyncSession, customer_ids: Collection[str]
-) -> dict[str, list[Enrollment]]:
-    """What `of_customer` answers, for many at once and without what only a start needs.
-
-    Reading the `input` or `start_properties` of a row from here is a mistake, and raises.
-    """
-    statement = _of_customers(session.get_bind().dialect.name)
-    rows = await session.scalars(statement, {"ids": sorted(set(customer_ids))})
-    found: dict[str, list[Enrollment]] = {}
-    for row in rows:
-        found.setdefault(row.customer_id, []).append(row)
-    return found
-
-
-@cache  # of each new one SQLAlchemy asks first whether it knows it
-def _of_customers(dialect: str) -> Select[Enrollment]:
-    return (
-        select(Enrollment)
-        .where(among(dialect, _TABLE.c.customer_id, "ids"))
-        .order_by(col(Enrollment.start_at), col(Enrollment.id))
-        .options(*_WITHOUT_START)
-    )
 
 
 async def open_for(session: AsyncSession, customer_id: str) -> list[Enrollment]:

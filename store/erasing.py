@@ -105,8 +105,7 @@ async def clear(session: AsyncSession, who: Who, known: Traces) -> Cleared:
         # Else the bytes stay in the file, on pages that are free, until something needs them.
         await session.execute(text("PRAGMA secure_delete = ON"))
     await nameless.tombstone(session, who)
-    theirs = await enrollments.of_customers(session, who.ids)
-    old = [row for rows in theirs.values() for row in rows]
+    old = [row for each in sorted(who.ids) for row in await enrollments.of_customer(session, each)]
     new_ids = {row.id: f"{who.prefix}:{n}" for n, row in enumerate(old, start=1)}
     exited = [row for row in old if row.state is EnrollmentState.OPEN]
     await broadcasts.forget(session, who.ids)

@@ -8,7 +8,7 @@ be told of a change.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -53,11 +53,15 @@ class _Content:
     policy: Policy
     journeys: Mapping[str, Journey]
     messages: Messages
+    starting: Mapping[str, Sequence[Journey]]
 
 
 @dataclass(frozen=True)
 class Published:
-    """A publication: everything that was published at `at` (wall time). Journeys by name."""
+    """A publication: everything that was published at `at` (wall time). Journeys by name.
+
+    `starting` has them once more, by the events that may start them.
+    """
 
     id: int
     at: datetime
@@ -66,6 +70,7 @@ class Published:
     policy: Policy
     journeys: Mapping[str, Journey]
     messages: Messages
+    starting: Mapping[str, Sequence[Journey]]
 
 
 async def publish(
@@ -132,6 +137,7 @@ async def publication_of(
         policy=content.policy,
         journeys=content.journeys,
         messages=content.messages,
+        starting=content.starting,
     )
 
 
@@ -227,7 +233,17 @@ async def _read_content(session: AsyncSession, number: int) -> _Content:
         policy=Policy.model_validate(row.policy),
         journeys=MappingProxyType(journeys),
         messages=MappingProxyType(row.messages),
+        starting=MappingProxyType(starting(journeys.values())),
     )
+
+
+def starting(journeys: Iterable[Journey]) -> dict[str, list[Journey]]:
+    """The journeys by the events that may start them."""
+    found: dict[str, list[Journey]] = {}
+    for journey in journeys:
+        for event in {match.event for match in journey.starts_on}:
+            found.setdefault(event, []).append(journey)
+    return found
 
 
 def _keep(cache: dict[_K, _V], key: _K, value: _V, most: int) -> None:

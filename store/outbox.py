@@ -8,8 +8,9 @@ button holds up is parked too, but by that person's own will: `store.held`. All 
 wall time.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -31,11 +32,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.keys import erased_customer
-from store import waking
-from store.among import among
+from store import journeys, waking
+from store.among import among, numbers_among
 from store.built_once import run
 from store.free_rows import IS_IN_ORDER, free_firsts, free_rows, leased
-from store.inserting import parameters, sql_table, values_of
+from store.inserting import parameters, sql_table
 from store.tables import Enrollment, OutboxKind, OutboxRow
 
 # How long a taken row belongs to its dispatcher. Longer than a call to Temporal may last
@@ -55,7 +56,7 @@ _MARK_DONE = update(_OUTBOX).values(
         else_=_OUTBOX.c.enrollment_id,
     ),
 )
-_INPUTS = select(_ENROLLMENTS.c.id, _ENROLLMENTS.c.input)
+_INPUTS = select(*(_ENROLLMENTS.c[name] for name in ("id", "journey", "version", "input")))
 
 # Why a row is parked that a stop button holds up.
 HELD = "stopped"
@@ -68,6 +69,34 @@ class Backlog:
     pending: int
     oldest_at: datetime | None
     parked: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row to be added, as `store.tables.OutboxRow` describes it; it may be taken from `at` on.
+
+    Not the row's own class: making one of those takes ten times as long.
+    """
+
+    customer_id: str
+    kind: OutboxKind
+    at: datetime
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    enrollment_id: str | None = None
+    event_id: str | None = None
+
+    def values(self) -> dict[str, Any]:
+        """The columns that are known when it is added."""
+        return {
+            "customer_id": self.customer_id,
+            "enrollment_id": self.enrollment_id,
+            "event_id": self.event_id,
+            "kind": self.kind,
+            "payload": self.payload,
+            "created_at": self.at,
+            "attempts": 0,
+            "not_before_at": self.at,
+        }
 
 
 async def append(
@@ -94,11 +123,11 @@ async def append(
     return row
 
 
-async def append_all(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
+async def append_all(session: AsyncSession, rows: Sequence[NewRow]) -> None:
     """Add rows of locked customers; their sequence is their order here."""
     if rows:
         # Without RETURNING: so both drivers send them one after the other, in this order.
-        await run(session, _INSERT, parameters([values_of(row) for row in rows]))
+        await run(session, _INSERT, parameters([row.values() for row in rows]))
         await waking.tell(session)
 
 
@@ -138,11 +167,17 @@ async def heads(
 
 
 async def inputs(session: AsyncSession, rows: Sequence[OutboxRow]) -> dict[str, dict[str, Any]]:
-    """What the starts among these rows are started with, by enrollment; who is gone is left out."""
+    """What the starts among these rows are started with, by enrollment; who is gone is left out.
+
+    A row has it without the journey's definition, some kilobytes that its version names.
+    """
     ids = [row.enrollment_id for row in rows if row.kind is OutboxKind.START]
     statement = _inputs(session.get_bind().dialect.name)
-    found = await run(session, statement, {"ids": ids}) if ids else ()
-    return {row.id: row.input for row in found}
+    given: dict[str, dict[str, Any]] = {}
+    for row in await run(session, statement, {"ids": ids}) if ids else ():
+        journey = await journeys.version(session, row.journey, row.version)
+        given[row.id] = {**row.input, "definition": json.loads(journey.pinned)}
+    return given
 
 
 async def mark_done(session: AsyncSession, row_ids: Collection[int], at: datetime) -> None:
@@ -288,7 +323,7 @@ async def prune(
 
 @cache
 def _mark_done(dialect: str) -> Executable:
-    return _MARK_DONE.where(among(dialect, _OUTBOX.c.id, "ids"))
+    return _MARK_DONE.where(numbers_among(dialect, _OUTBOX.c.id, "ids"))
 
 
 @cache
@@ -298,7 +333,7 @@ def _inputs(dialect: str) -> Executable:
 
 @cache
 def _forget(dialect: str) -> Executable:
-    return delete(_OUTBOX).where(among(dialect, _OUTBOX.c.id, "ids"))
+    return delete(_OUTBOX).where(numbers_among(dialect, _OUTBOX.c.id, "ids"))
 
 
 def _pending() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

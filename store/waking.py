@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.built_once import run
 from store.database import Database
 
 _CHANNEL = "parcours_outbox"
@@ -27,7 +28,7 @@ _TELL = text(f"SELECT pg_notify('{_CHANNEL}', '')")
 async def tell(session: AsyncSession) -> None:
     """Once this transaction commits, wake whoever listens."""
     if session.get_bind().dialect.name == "postgresql":
-        await session.execute(_TELL)
+        await run(session, _TELL)
 
 
 @asynccontextmanager

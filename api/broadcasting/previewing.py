@@ -23,7 +23,7 @@ from api.broadcasting.audience import (
 from api.broadcasting.taking_up import CONDITION_FAILED, LOOKED_AT, NOT_IN_AUDIENCE
 from api.by_hand import check_may_enter
 from api.errors import ApiError, NotFoundError
-from api.people import Person, enrolled
+from api.people import Person
 from api.services import Services
 from engine import gate
 from engine.consent import state_of
@@ -37,7 +37,7 @@ from engine.reached import reached
 from engine.reasons import Reason
 from rendering.conditions import compile_condition, evaluate
 from rendering.messages import MessageSource
-from store import archives, broadcasts, consents, enrollments, journeys, suppressions
+from store import archives, broadcasts, consents, enrolled, journeys, suppressions
 from store.journeys import Published
 from store.tables import Broadcast, BroadcastKind, Customer
 
@@ -120,11 +120,10 @@ class _Previewing:
         self, session: AsyncSession, journey: Journey, members: Sequence[Candidate]
     ) -> Counter[str]:
         out: Counter[str] = Counter()
-        theirs = await enrollments.of_customers(session, [each.row.id for each in members])
+        theirs = await enrolled.of_customers(session, [each.row.id for each in members])
         for each in members:
-            mine = [await enrolled(session, row) for row in theirs.get(each.row.id, ())]
             try:
-                person = Person(row=each.row, enrolled=mine, at=self.at)
+                person = Person(row=each.row, enrolled=theirs.get(each.row.id, []), at=self.at)
                 check_may_enter(journey, person, self.row.properties, self.at)
             except ApiError as error:
                 out[error.code] += 1

@@ -37,9 +37,10 @@ _OF_A_BROADCAST = text("broadcast_id IS NOT NULL AND state = 'open'")
 class Enrollment(Table, table=True):
     """`id` is the workflow id. Once the state is not `open`, nothing more is claimed for it.
 
-    `input` is what the dispatcher starts the workflow with. `next_step` and `next_at` are
-    what comes next as the store last heard it: for people to read, and for lighter messages,
-    which leave it room (`engine.caps`). Nothing is sent by them.
+    `input` is what the dispatcher starts the workflow with, but for the journey's definition,
+    which `version` names. `next_step` and `next_at` are what comes next as the store last heard
+    it: for people to read, and for lighter messages, which leave it room (`engine.caps`).
+    Nothing is sent by them.
 
     `broadcast_id` names the broadcast that sends one message alone to many: such an
     enrollment has no workflow, and the broadcast goes by `next_at`.

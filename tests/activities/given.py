@@ -37,6 +37,7 @@ from store.tables import (
     Suppression,
 )
 from store.traits import merge_traits
+from tests.store.given import use
 
 LINKS = Links("https://acme.example", ["x" * 32])
 
@@ -262,7 +263,7 @@ async def enroll(
 ) -> Enrollment:
     """A customer, and their open enrollment."""
     customer = await customers.lock(session, customer_id, START)
-    customers.record_seen(customer, START, activity=True)
+    await use(session, customer, START)
     given = {"email": "ann@acme.example", "name": "Ann"} if traits is None else traits
     merge_traits(customer, given, START)
     values: dict[str, Any] = {

@@ -159,11 +159,11 @@ async def test_who_is_taken_off_is_unsubscribed_once_and_journeys_hear_of_it(
     async with services.database.reading() as session:
         said = await consents.of_customer(session, "c1")
         state = await consents.consent_state(session, "c1", "email", "onboarding")
-        begun = await enrollments.of_customers(session, ["c1"])
+        begun = await enrollments.of_customer(session, "c1")
     assert state is ConsentState.UNSUBSCRIBED
     assert [(each.topic, each.channel, each.source, each.at) for each in said] == [
         (topic, None, "journey", AT) for topic in (topics or (None,))
     ]
     heard = [e for e in await kept_events(services.database) if e.name == "consent.withdrawn"]
     assert len(heard) == (1 if topics is None else len(topics))
-    assert [each.journey for each in begun["c1"]].count("sorry") == len(heard)
+    assert [each.journey for each in begun].count("sorry") == len(heard)

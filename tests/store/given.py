@@ -11,7 +11,7 @@ from engine.keys import enrollment_id, message_key
 from engine.policy import Policy
 from store import customers, enrollments, journeys
 from store.events import NewEvent
-from store.tables import Enrollment, EventKind, HourOfClicks, Message
+from store.tables import Customer, Enrollment, EventKind, HourOfClicks, Message
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -57,10 +57,16 @@ def event(message_id: str, name: str = "app_opened", at: datetime = NOON, **more
     return NewEvent(message_id=message_id, name=name, occurred_at=at, **{**given, **more})
 
 
+async def use(session: AsyncSession, customer: Customer, at: datetime) -> None:
+    """Have a locked customer use the product."""
+    customers.record_seen(customer, at)
+    customers.record_used(customer, at)
+    await customers.write_seen(session, [], [customer])
+
+
 async def a_customer(session: AsyncSession, customer_id: str = "c1") -> None:
     """A customer, seen at noon."""
-    customer = await customers.lock(session, customer_id, NOON)
-    customers.record_seen(customer, NOON, activity=True)
+    await use(session, await customers.lock(session, customer_id, NOON), NOON)
 
 
 async def an_enrollment(

@@ -66,8 +66,10 @@ async def _last(
     async with db.transaction() as session:
         customer = await customers.lock(session, "c1", NOON)
         for each in told:
-            is_activity = each.kind in events.ACTIVITY
-            customers.record_seen(customer, each.occurred_at, activity=is_activity)
+            customers.record_seen(customer, each.occurred_at)
+            if each.kind in events.ACTIVITY:
+                customers.record_used(customer, each.occurred_at)
+        await customers.write_seen(session, [], [customer])
         await events.accept(session, told)
     async with db.reading() as session:
         found = await customers.get(session, "c1")

@@ -9,7 +9,7 @@ from store import customers
 from store.database import Database
 from store.tables import Customer
 from store.traits import merge_traits
-from tests.store.given import DAY, HOUR, NOON
+from tests.store.given import DAY, HOUR, NOON, use
 
 
 async def test_locking_makes_the_row_once(db: Database) -> None:
@@ -150,15 +150,18 @@ def test_setting_the_same_again_is_no_change() -> None:
 
 def test_a_late_call_takes_back_neither_activity_nor_zone() -> None:
     customer = _customer()
-    customers.record_seen(customer, NOON, activity=True, timezone="Europe/Paris", locale="fr")
-    customers.record_seen(customer, NOON - DAY, activity=True, timezone="Asia/Tokyo", locale="ja")
+    assert customers.record_seen(customer, NOON, timezone="Europe/Paris", locale="fr")
+    assert customers.record_seen(customer, NOON - DAY, timezone="Asia/Tokyo", locale="ja")
+    assert not customers.record_seen(customer, NOON)
+    for at in (NOON, NOON - DAY):
+        customers.record_used(customer, at)
     assert (customer.first_seen_at, customer.last_seen_at) == (NOON - DAY, NOON)
     assert (customer.context_timezone, customer.context_locale) == ("Europe/Paris", "fr")
 
 
 def test_an_identify_is_a_call_but_no_activity() -> None:
     customer = _customer()
-    customers.record_seen(customer, NOON, activity=False)
+    customers.record_seen(customer, NOON)
     assert (customer.first_seen_at, customer.last_seen_at) == (NOON, None)
 
 
@@ -167,7 +170,7 @@ async def test_those_active_last_are_listed_first(db: Database) -> None:
         for name, at in [("never", None), ("old", NOON), ("new", NOON + DAY)]:
             customer = await customers.lock(session, name, NOON)
             if at is not None:
-                customers.record_seen(customer, at, activity=True)
+                await use(session, customer, at)
     async with db.reading() as session:
         listed = [customer.id for customer in await customers.recent(session)]
         assert listed == ["new", "old", "never"]

@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError
 
 from engine.reasons import Ending
 from store import enrollments
@@ -202,21 +202,6 @@ async def test_a_customer_has_open_and_ended_ones_in_the_order_they_began(db: Da
         still_open = [row.id for row in await enrollments.open_for(session, "c1")]
     assert every == ["trial:c1", "trial:c1:~2"]
     assert still_open == ["trial:c1:~2"]
-
-
-async def test_many_customers_are_read_at_once_without_what_only_a_start_needs(
-    db: Database,
-) -> None:
-    async with db.transaction() as session:
-        await an_enrollment(session, ordinal=2, start_at=NOON + DAY)
-        await an_enrollment(session)
-        await an_enrollment(session, "c2")
-    async with db.reading() as session:
-        found = await enrollments.of_customers(session, ["c1", "c2", "nobody"])
-        ids = {customer: [row.id for row in rows] for customer, rows in found.items()}
-        assert ids == {"c1": ["trial:c1", "trial:c1:~2"], "c2": ["trial:c2"]}
-        with pytest.raises(InvalidRequestError, match="input"):
-            _ = found["c1"][0].input
 
 
 async def test_a_list_is_filtered_and_newest_first(db: Database) -> None:

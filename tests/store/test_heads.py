@@ -13,6 +13,7 @@ from sqlmodel import col
 from store import free_rows, outbox
 from store.database import Database
 from store.inserting import insert_new
+from store.outbox import NewRow
 from store.tables import Customer, OutboxKind, OutboxRow
 from tests.store.given import NOON, a_customer
 
@@ -119,30 +120,18 @@ def _customer(name: str) -> Customer:
     return Customer(id=name, pseudonym=name, first_seen_at=NOON, created_at=NOON, updated_at=NOON)
 
 
-def _signal(customer: str) -> OutboxRow:
-    return OutboxRow(
-        customer_id=customer, kind=OutboxKind.SIGNAL, created_at=NOON, not_before_at=NOON
-    )
+def _signal(customer: str) -> NewRow:
+    return NewRow(customer_id=customer, kind=OutboxKind.SIGNAL, at=NOON)
 
 
-def _later(customer: str) -> OutboxRow:
-    return OutboxRow(
-        customer_id=customer,
-        kind=OutboxKind.PACED,
-        created_at=NOON,
-        not_before_at=NOON + timedelta(days=1),
-    )
+def _later(customer: str) -> NewRow:
+    return NewRow(customer_id=customer, kind=OutboxKind.PACED, at=NOON + timedelta(days=1))
 
 
-def _row(chance: random.Random) -> OutboxRow:
+def _row(chance: random.Random) -> NewRow:
     kind = chance.choice(KINDS)
     wait = chance.randrange(40 if kind is OutboxKind.PACED else 4) if chance.random() < 0.4 else 0
-    return OutboxRow(
-        customer_id=chance.choice(CUSTOMERS),
-        kind=kind,
-        created_at=NOON,
-        not_before_at=NOON + wait * MINUTE,
-    )
+    return NewRow(customer_id=chance.choice(CUSTOMERS), kind=kind, at=NOON + wait * MINUTE)
 
 
 async def _something_becomes_of(

@@ -120,9 +120,7 @@ async def test_dispatchers_are_behind_by_what_waits_in_order(db: Database) -> No
     rows = await _append(db, "c1", "c1", "c2")
     await _done(db, rows[0])
     async with db.transaction() as session:
-        paced = OutboxRow(
-            customer_id="c1", kind=OutboxKind.PACED, created_at=NOON, not_before_at=NOON
-        )
+        paced = outbox.NewRow(customer_id="c1", kind=OutboxKind.PACED, at=NOON)
         await outbox.append_all(session, [paced])
         assert await outbox.is_behind(session, 2)
         assert not await outbox.is_behind(session, 3)
