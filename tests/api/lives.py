@@ -58,6 +58,7 @@ JOURNEYS = (
 
 
 _NEWEST = tuple(each.journey for each in JOURNEYS if each.newest_only)
+_ONCE = tuple(each.journey for each in JOURNEYS if each.reenter == "never")
 
 
 @st.composite
@@ -174,15 +175,19 @@ def _person(row: Customer) -> dict[str, Any]:
 def _over(rows: Sequence[Enrollment]) -> dict[tuple[str, str, str], Any]:
     """Where nobody is inside: how the last one ended. Those that became another do not count.
 
-    Of `newest_only` what counts is the newest: an older one need never have been there.
+    Of `newest_only` what counts is the newest: an older one need never have been there. Where
+    one is the most that anybody has, it is the first: of two customers who are joined the other
+    may have had one too, which was over by then and stays.
     """
     inside = {(r.customer_id, r.journey, r.key or "") for r in rows if r.ending is None}
     last: dict[tuple[str, str, str], Any] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.start_at):
         which = (row.customer_id, row.journey, row.key or "")
         if row.journey in _NEWEST and any(_is_newer(other, row) for other in rows):
             continue
         if which in inside or row.ended_by in ("customer.merged", "began"):
+            continue
+        if which in last and row.journey in _ONCE:
             continue
         last[which] = max(last.get(which, (ORIGIN, "")), (row.ended_at or ORIGIN, row.state.value))
     return last
