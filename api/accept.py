@@ -28,6 +28,7 @@ from api.consenting import with_what_is_asked
 from api.errors import ApiError
 from api.event_rows import event_rows
 from api.joining import join_all
+from api.meanwhile import meanwhile
 from api.people import Person, people
 from api.plain import concerned_by, seen_by_plain
 from api.plain_computing import compute_plain, heard_among, is_by
@@ -45,7 +46,7 @@ from engine.calls import (
 from engine.computed import Computations
 from engine.watching import Watched
 from rendering.computed import computations_of
-from store import computed, customers, events, journeys
+from store import computed, customers, enrolled, events, journeys
 from store.away import is_conflict
 from store.computed import Kept, WithTraits
 from store.tables import Customer, RefusedCall
@@ -164,25 +165,33 @@ async def _accept(
         evaluate=services.evaluate,
         locked_companies=locked.companies.values(),
     )
-    known = await load(owners.values(), inside=inside)
-    carrier = Carrier(session, services, published, watched, locked, known, received_at)
+    standing = await enrolled.of_customers(session, inside) if inside else None
+    known = await load(owners.values(), standing=standing)
+    carrier = Carrier(session, services, published, watched, locked, known, received_at, standing)
     await join_all(carrier, calls)
     made = [_as_named(call, locked) for call in calls]
     mine = await with_what_is_asked(session, made, published)
-    new = await events.accept(session, list(event_rows(mine, received_at)))
-    fresh = _fresh(mine, new)
-    plain = compute_plain(by, services.evaluate, locked, heard, fresh, kept, published)
+    compute = partial(compute_plain, by, services.evaluate, locked, heard, kept, published)
+    fresh = _fresh(mine, frozenset(call.message_id for call in mine))
+    storing = events.accept(session, list(event_rows(mine, received_at)))
+    new, plain = await meanwhile(storing, lambda: compute(fresh))
+    if any(call.message_id not in new for call in mine):  # some are repeats
+        fresh = _fresh(mine, new)
+        plain = compute(fresh)
     if plain.moved:
         await locked.load(session, plain.moved)
         moved = [locked.owner(each) for each in sorted(plain.moved)]
-        known.update(await load(moved, inside=plain.moved))
+        theirs_too = await enrolled.of_customers(session, plain.moved)
+        known.update(await load(moved, standing=theirs_too))
     seen = seen_by_plain(locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
     await come_back(carrier, theirs, erased)
     await _take_all(carrier, theirs, said, refused)
-    await customers.write_seen(session, seen, carrier.used.values())
+    changed = [*_changed(known.values()), *plain.rows]
+    writing = customers.write_seen(session, seen, carrier.used.values())
+    _, rows = await meanwhile(writing, partial(computed.written, session, changed))
     await carrier.write(new)
-    await computed.keep(session, [*_changed(known.values()), *plain.rows])
+    await computed.keep(session, rows)
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
     return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 

@@ -43,6 +43,7 @@ from engine.routing import route_track
 from engine.values import at_path
 from engine.watching import Watched
 from store import archives, customers, enrollments, events, messages
+from store.enrolled import Standing
 from store.hours import best_hours
 from store.journeys import Published
 from store.outbox import NewRow
@@ -67,6 +68,7 @@ class Carrier:
         locked: Locked,
         people: dict[str, Person],
         received_at: datetime,
+        standing: Standing | None,
     ) -> None:
         self.session = session
         self.services = services
@@ -79,7 +81,7 @@ class Carrier:
         self.enrolled: list[str] = []
         self.carried = 0
         self.used: dict[str, Customer] = {}
-        self._archived: frozenset[str] | None = None
+        self._archived = standing.archived if standing is not None else None
         self._conditions = NotedConditions(services.evaluate)
         self._dispositions = Dispositions()
 
@@ -92,7 +94,7 @@ class Carrier:
         return self.published.starting.get(event, ()) if self.published is not None else ()
 
     async def archived(self) -> frozenset[str]:
-        """The journeys that enroll nobody any more; asked at most once a request.
+        """The journeys that enroll nobody any more, as they are once everybody is locked.
 
         In the transaction that holds the customers, so that nobody enters one after its
         archiving was acknowledged (`store.overlap`).

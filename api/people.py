@@ -4,7 +4,7 @@ Knows what is in the store and decides nothing. The surprising fact: `enrolled` 
 to date by hand as effects are carried out, so that a batch sees its own consequences.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -21,8 +21,9 @@ from engine.localtime import zone
 from engine.matching import Evaluate
 from engine.reasons import Ending
 from engine.routing import zone_of
-from store import companies, enrolled
+from store import companies
 from store.computed import Kept
+from store.enrolled import Standing
 from store.journeys import Published
 from store.tables import Company, Customer
 
@@ -112,7 +113,7 @@ async def people(
     session: AsyncSession,
     rows: Iterable[Customer],
     published: Published | None,
-    inside: Collection[str],
+    standing: Standing | None,
     at: datetime,
     by: Computations | None,
     kept: Mapping[str, Kept],
@@ -121,11 +122,11 @@ async def people(
 ) -> dict[str, Person]:
     """The locked customers by id, in order of id, as they are at `at`.
 
-    `inside` are those whose enrollments may matter; of the others none is read. `by` says
-    what is computed of them, and `kept` what is kept of that.
+    `standing` has the enrollments of those to whom they may matter. `by` says what is computed
+    of them, and `kept` what is kept of that.
     """
     ordered = sorted(rows, key=lambda row: row.id)
-    found = await enrolled.of_customers(session, inside)
+    found = standing.enrolled if standing is not None else {}
     known = {company.id: company for company in locked_companies}
     missing = {row.company_id for row in ordered if row.company_id is not None} - known.keys()
     known |= await companies.get_many(session, missing)

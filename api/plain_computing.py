@@ -72,9 +72,9 @@ def compute_plain(
     evaluate: Evaluate,
     locked: Locked,
     heard: Mapping[str, Sequence[Heard]],
-    fresh: Mapping[str, Sequence[Call]],
     kept: Mapping[str, WithTraits],
     published: Published | None,
+    fresh: Mapping[str, Sequence[Call]],
 ) -> PlainComputed:
     """Take in what was `heard` that is `fresh`, of plain customers.
 

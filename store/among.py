@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    cast,
     column,
     func,
     select,
@@ -53,15 +54,16 @@ def numbers_among(dialect: str, column: ColumnElement[int], name: str) -> Column
 def rows_given(dialect: str, columns: Sequence[Column[Any]], name: str) -> Select[Any]:
     """Rows of these columns, given as parameter `name`: a list of objects by the columns' names.
 
-    Times are texts, as `time_given` writes them.
+    The list is JSON text already, and times in it are as `time_given` writes them.
     """
+    text = bindparam(name, type_=Text)
     if dialect == "sqlite":
-        each = func.json_each(bindparam(name, type_=JSON)).table_valued(column("value", Text))
+        each = func.json_each(text).table_valued(column("value", Text))
         found = [func.json_extract(each.c.value, f"$.{one.name}") for one in columns]
         # Without a condition SQLite takes the ON of `ON CONFLICT` for that of a join.
         return select(*found).where(true())
     kinds = [column(one.name, one.type) for one in columns]
-    given = func.jsonb_to_recordset(bindparam(name, type_=JSONB)).table_valued(*kinds)
+    given = func.jsonb_to_recordset(cast(text, JSONB)).table_valued(*kinds)
     return select(*given.render_derived(with_types=True).c)
 
 

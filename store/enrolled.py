@@ -1,13 +1,15 @@
-"""Enrollments as routing sees them, each with the definition that it is pinned to.
+"""What routing has to know of locked customers: what they are or were in, and what is archived.
 
-Read past the session, which would make an object with every column of each. Of every request
-whose customers may be inside of something.
+Each enrollment comes with the definition that it is pinned to. Read in one, and past the
+session, which would make an object with every column of each: it is so of every request by
+which somebody may enter or leave something.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
+from typing import NamedTuple
 
-from sqlalchemy import Executable, select
+from sqlalchemy import Executable, cast, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.effects import Enrolled
@@ -16,7 +18,7 @@ from store import journeys
 from store.among import among
 from store.built_once import run
 from store.inserting import sql_table
-from store.tables import Enrollment, EnrollmentState
+from store.tables import Archive, Enrollment, EnrollmentState
 
 _TABLE = sql_table(Enrollment)
 _COLUMNS = (
@@ -35,15 +37,25 @@ _COLUMNS = (
 )
 
 
-async def of_customers(
-    session: AsyncSession, customer_ids: Collection[str]
-) -> dict[str, list[Enrolled]]:
-    """All enrollments of these customers, ended ones too, in the order they began."""
-    if not customer_ids:
-        return {}
-    statement = _of_customers(session.get_bind().dialect.name)
+class Standing(NamedTuple):
+    """`enrolled` has all enrollments by customer, ended ones too, in the order they began.
+
+    `archived` are the journeys that enroll nobody any more.
+    """
+
+    enrolled: Mapping[str, list[Enrolled]]
+    archived: frozenset[str]
+
+
+async def of_customers(session: AsyncSession, customer_ids: Collection[str]) -> Standing:
+    """How these customers stand, whom the transaction has locked."""
     found: dict[str, list[Enrolled]] = {}
+    archived: set[str] = set()
+    statement = _of_customers(session.get_bind().dialect.name)
     for row in await run(session, statement, {"ids": sorted(customer_ids)}):
+        if row.id is None:
+            archived.add(row.journey)
+            continue
         enrolled = Enrolled(
             id=row.id,
             journey=await journeys.version(session, row.journey, row.version),
@@ -57,13 +69,20 @@ async def of_customers(
             has_workflow=row.broadcast_id is None,
         )
         found.setdefault(row.customer_id, []).append(enrolled)
-    return found
+    return Standing(found, frozenset(archived))
 
 
 @cache
 def _of_customers(dialect: str) -> Executable:
-    return (
-        select(*(_TABLE.c[name] for name in _COLUMNS))
-        .where(among(dialect, _TABLE.c.customer_id, "ids"))
-        .order_by(_TABLE.c.start_at, _TABLE.c.id)
+    theirs = select(*(_TABLE.c[name] for name in _COLUMNS)).where(
+        among(dialect, _TABLE.c.customer_id, "ids")
     )
+    archived = select(
+        *(
+            sql_table(Archive).c.journey
+            if name == "journey"
+            else cast(null(), _TABLE.c[name].type).label(name)
+            for name in _COLUMNS
+        )
+    )
+    return union_all(theirs, archived).order_by("start_at", "id")

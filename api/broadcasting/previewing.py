@@ -120,10 +120,12 @@ class _Previewing:
         self, session: AsyncSession, journey: Journey, members: Sequence[Candidate]
     ) -> Counter[str]:
         out: Counter[str] = Counter()
-        theirs = await enrolled.of_customers(session, [each.row.id for each in members])
+        standing = await enrolled.of_customers(session, [each.row.id for each in members])
         for each in members:
             try:
-                person = Person(row=each.row, enrolled=theirs.get(each.row.id, []), at=self.at)
+                person = Person(
+                    row=each.row, enrolled=standing.enrolled.get(each.row.id, []), at=self.at
+                )
                 check_may_enter(journey, person, self.row.properties, self.at)
             except ApiError as error:
                 out[error.code] += 1

@@ -1,6 +1,9 @@
 """What is computed of customers is kept as it was given, however many at once."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from store import computed
 from store.computed import Kept
@@ -33,7 +36,7 @@ async def test_what_is_kept_comes_back_as_it_was(db: Database) -> None:
     async with db.transaction() as session:
         for row in rows:
             await a_customer(session, row.customer_id)
-        await computed.keep(session, rows)
+        await _keep(session, rows)
     async with db.reading() as session:
         found = await computed.of_customers(session, [WHO, "c2", "c3", "nobody"])
     assert found == {row.customer_id: row for row in rows}
@@ -43,10 +46,10 @@ async def test_what_is_kept_takes_the_place_of_what_was(db: Database) -> None:
     async with db.transaction() as session:
         for who in ("c1", "c2"):
             await a_customer(session, who)
-        await computed.keep(session, [_kept("c1", changes_at=NOON)])
+        await _keep(session, [_kept("c1", changes_at=NOON)])
         later = [_kept("c1", by="v2", state={}, inside=[]), _kept("c2")]
-        await computed.keep(session, later)
-        await computed.keep(session, [])
+        await _keep(session, later)
+        await _keep(session, [])
     async with db.reading() as session:
         found = await computed.of_customers(session, ["c1", "c2"])
         assert await computed.due(session, "v1", NOON, 10) == []
@@ -59,8 +62,12 @@ async def test_those_are_due_whose_time_has_come_to_the_microsecond(db: Database
     async with db.transaction() as session:
         for who, at in (("c1", whole), ("c2", later)):
             await a_customer(session, who)
-            await computed.keep(session, [_kept(who, changes_at=at)])
+            await _keep(session, [_kept(who, changes_at=at)])
     async with db.reading() as session:
         assert await computed.due(session, "v1", whole - timedelta(microseconds=1), 10) == []
         assert await computed.due(session, "v1", whole, 10) == ["c1"]
         assert await computed.due(session, "v1", later, 10) == ["c1", "c2"]
+
+
+async def _keep(session: AsyncSession, rows: Sequence[Kept]) -> None:
+    await computed.keep(session, computed.written(session, rows))
