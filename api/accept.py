@@ -4,7 +4,8 @@ Rules for whoever edits this next:
 
 1. Everybody concerned is locked first, all of a request at once (`api.reach`).
 2. Who is whom comes next: ids that a call joins are one customer before anything is routed.
-3. The unique `message_id` decides what is new, not a look beforehand. A repeat does nothing.
+3. The unique `message_id` decides what is new, not a look beforehand. A repeat does nothing:
+   what was computed of it before that was known is thrown away.
 4. Routing decides (`engine.routing`); here its effects are carried out, in their order.
 5. What ends an enrollment closes it here, in the same transaction. Temporal hears later.
 6. A condition that fails never fails the call.
@@ -14,7 +15,7 @@ The one surprising fact: a batch is taken in the order in which things happened,
 customer, not in the order in which it lists them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -31,7 +32,7 @@ from api.joining import join_all
 from api.meanwhile import meanwhile
 from api.people import Person, people
 from api.plain import concerned_by, seen_by_plain
-from api.plain_computing import compute_plain, heard_among, is_by
+from api.plain_computing import PlainComputed, compute_plain, heard_among, is_by
 from api.reach import MOST_TRIES, Locked, NotReachedError, Reach, lock, reach_of
 from api.refusals import keep_with
 from api.returning import NamesErasedError, come_back, recognise
@@ -172,12 +173,7 @@ async def _accept(
     made = [_as_named(call, locked) for call in calls]
     mine = await with_what_is_asked(session, made, published)
     compute = partial(compute_plain, by, services.evaluate, locked, heard, kept, published)
-    fresh = _fresh(mine, frozenset(call.message_id for call in mine))
-    storing = events.accept(session, list(event_rows(mine, received_at)))
-    new, plain = await meanwhile(storing, lambda: compute(fresh))
-    if any(call.message_id not in new for call in mine):  # some are repeats
-        fresh = _fresh(mine, new)
-        plain = compute(fresh)
+    new, fresh, plain = await _store(session, mine, received_at, compute)
     if plain.moved:
         await locked.load(session, plain.moved)
         moved = [locked.owner(each) for each in sorted(plain.moved)]
@@ -194,6 +190,25 @@ async def _accept(
     await computed.keep(session, rows)
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
     return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
+
+
+async def _store(
+    session: AsyncSession,
+    calls: Sequence[Call],
+    received_at: datetime,
+    compute: Callable[[Mapping[str, Sequence[Call]]], PlainComputed],
+) -> tuple[frozenset[str], Mapping[str, Sequence[Call]], PlainComputed]:
+    """Store what is new; meanwhile everything is computed as if nothing were a repeat.
+
+    What is new, the calls that are no repeats by customer, and what is computed from those.
+    """
+    rows = list(event_rows(calls, received_at))
+    fresh = _fresh(calls, frozenset(row.message_id for row in rows))
+    new, plain = await meanwhile(events.accept(session, rows), partial(compute, fresh))
+    if all(row.message_id in new for row in rows):
+        return new, fresh, plain
+    fresh = _fresh(calls, new)
+    return new, fresh, compute(fresh)
 
 
 async def _take_all(

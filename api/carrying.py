@@ -85,10 +85,9 @@ class Carrier:
         self._conditions = NotedConditions(services.evaluate)
         self._dispositions = Dispositions()
 
-    @property
-    def journeys(self) -> Sequence[Journey]:
-        """What is published now."""
-        return tuple(self.published.journeys.values()) if self.published is not None else ()
+    def _published(self, pinned: Journey) -> Journey | None:
+        """The journey as it is published now, if it is."""
+        return self.published.journeys.get(pinned.journey) if self.published is not None else None
 
     def _starting(self, event: str) -> Sequence[Journey]:
         return self.published.starting.get(event, ()) if self.published is not None else ()
@@ -316,7 +315,7 @@ class Carrier:
 
     async def _start_again(self, person: Person, ended: Enrolled, at: datetime) -> None:
         """A start that came too early to be heard, while the exit before it was not known yet."""
-        journey = next((j for j in self.journeys if j.journey == ended.journey.journey), None)
+        journey = self._published(ended.journey)
         if journey is None or journey.reenter != "after_exit":
             return
         for event in await events.happened(self.session, person.row.id, _starts(journey), at):
@@ -327,7 +326,7 @@ class Carrier:
 
     async def _hear_starts_again(self, person: Person, begun: Enrolled) -> None:
         """Later starts that were not the newest, or nothing new, before this one was known."""
-        journey = next((j for j in self.journeys if j.journey == begun.journey.journey), None)
+        journey = self._published(begun.journey)
         if journey is None or not journey.newest_only:
             return
         if not _may_follow(person, begun, _starts(journey)):

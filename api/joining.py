@@ -52,6 +52,7 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     their_tracks = await _tracks(carrier, former, mine, everything=was_anonymous)
     await carrier.write_enrollments()
     await joining.join(carrier.session, former.row, person.row, cause.at)
+    person.row.updated_at = carrier.services.wall()
     del carrier.people[former.row.id]
     if was_unseen:
         return

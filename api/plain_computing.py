@@ -87,7 +87,7 @@ def compute_plain(
         if who in locked.rows:
             continue
         new = {id(call) for call in fresh.get(who, ())}
-        mine = [each for each in theirs if id(each.call) in new]
+        mine = list({id(each.call): each for each in theirs if id(each.call) in new}.values())
         if not mine:
             continue
         mine.sort(key=lambda each: each.event.at)

@@ -102,7 +102,7 @@ async def _segment_call(carrier: Carrier, person: Person, call: SegmentCall) -> 
     if isinstance(call, Track) and call.kind != EventKind.SYSTEM:
         carrier.note_used(person, call)
     _flag(carrier, person, call)
-    moves = _takes_in(carrier, person, call, zone_before)
+    moves = _compute(carrier, person, call, zone_before)
     if before is not None and moves:
         effects = route_identify(call, before, person.profile(), person.enrolled)
         await carrier.carry_out(person, call, effects)
@@ -127,7 +127,7 @@ def _may_move_anchors(person: Person, call: SegmentCall) -> bool:
     return isinstance(call, Track) and computing is not None and call.event in computing.by.events
 
 
-def _takes_in(carrier: Carrier, person: Person, call: SegmentCall, zone_before: str) -> bool:
+def _compute(carrier: Carrier, person: Person, call: SegmentCall, zone_before: str) -> bool:
     """Have computed what the call changes; whether times may count from something else now."""
     moves = isinstance(call, Identify) or person.zone != zone_before
     computing = person.computing

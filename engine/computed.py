@@ -121,7 +121,7 @@ class Computations:
         return [each for each in found if each.takes(event, evaluate)]
 
     def take_in(self, state: State, event: PastEvent, measures: TakenBy) -> State:
-        """`fold`, of an event of which it is known whom it is for."""
+        """`fold`, of an event of which it is known what measures it is for."""
         if not measures:
             return state
         at = microseconds(event.at)

@@ -309,7 +309,10 @@ def _answer(condition: Condition, customer: Mapping[str, Any], event: Mapping[st
 def _facts(
     condition: Condition, customer: Mapping[str, Any], event: Mapping[str, Any]
 ) -> tuple[object, ...] | None:
-    """All that a condition looks at, each with its type, for 1 is not true; None if more."""
+    """All that a condition looks at; None if more than can be told.
+
+    Each with its type, and a float as text: 1 is not true, nor is -0.0 written as 0.0.
+    """
     facts: list[object] = [condition]
     for path in condition.paths:
         if len(path) == 1:
@@ -317,5 +320,5 @@ def _facts(
         fact = (event if path[0] == "event" else customer).get(path[1])
         if type(fact) not in _SIMPLE or (isinstance(fact, str) and len(fact) > _LONGEST_FACT):
             return None
-        facts += (type(fact), fact)
+        facts += (type(fact), repr(fact) if isinstance(fact, float) else fact)
     return tuple(facts)

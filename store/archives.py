@@ -10,7 +10,7 @@ from store.built_once import run
 from store.inserting import sql_table
 from store.tables import Archive, ArchivedInside
 
-# Of every request by which somebody may enter a journey.
+# Of every page of a broadcast; events have it with the enrollments (`store.enrolled`).
 _NAMES = select(sql_table(Archive).c.journey)
 
 

@@ -182,7 +182,7 @@ class Known:
     def seen(self, at: datetime, *, timezone: bool, locale: bool) -> "Known":
         """After a call at `at` (event time) that says nothing new, perhaps the same zone or locale.
 
-        As `record_seen`; only for somebody who was seen before.
+        As `record_seen` and `record_used`; only for somebody who was seen before.
         """
         assert self.first_seen_at is not None
         return Known(
@@ -296,20 +296,24 @@ def record_seen(
 
     An older call that arrives late takes back nothing.
     """
-    before = Known.of(customer)
-    customer.first_seen_at = min(customer.first_seen_at or at, at)
+    is_news = customer.first_seen_at is None or at < customer.first_seen_at
+    if is_news:
+        customer.first_seen_at = at
     if timezone is not None and _is_news(customer.context_timezone_at, at):
         customer.context_timezone, customer.context_timezone_at = timezone, at
+        is_news = True
     if locale is not None and _is_news(customer.context_locale_at, at):
         customer.context_locale, customer.context_locale_at = locale, at
-    return not before.is_but_used(Known.of(customer))
+        is_news = True
+    return is_news
 
 
 def record_used(customer: Customer, at: datetime) -> None:
     """Note that a locked customer used the product at `at` (track, page, screen).
 
     It is for `write_seen` to write, with all the others: the session would take as long for
-    each as all the rest of an event.
+    each as all the rest of an event. It does not know of it, so where a savepoint is undone
+    the row has to be read anew.
     """
     set_committed_value(customer, "last_seen_at", max(customer.last_seen_at or at, at))
 

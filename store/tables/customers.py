@@ -19,7 +19,8 @@ class Customer(Table, table=True):
     """`id` is the app's own user id; `pseudonym` is what Temporal sees.
 
     `trait_times` holds, for every trait ever set or cleared, the event time (ISO text) at
-    which it was, so that a late old `identify` does not undo a newer one.
+    which it was, so that a late old `identify` does not undo a newer one. `updated_at` is when
+    anything else was told of them than when they were last seen.
 
     With `merged_into` the row is only a name of another customer, who has all that was this
     one's. `ordinals_after` is the highest ordinal among enrollments that an erased customer

@@ -1,7 +1,7 @@
 """Broadcasts in pages: who is in the audience gets it once, and of the others it is told why."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from api.errors import ApiError, ConflictError
 from api.services import Services
 from api.steering import Steering
 from engine.calls import ChangeConsent, Identify
+from engine.keys import anonymous_customer
 from store import archives, audit, broadcasts, customers, enrollments
 from store.tables import ArchivedInside
 from tests.api.broadcasting import (
@@ -171,6 +172,24 @@ async def test_each_gets_it_at_their_own_hour_and_the_audience_is_asked_then(
     assert set(await enrolled(services, *ZONES)) == {"c1", "c2", "c3", "c4"}
     row = await row_of(services)
     assert (row.counted["in"], row.counted["out"]) == (4, {"not_in_audience": 1})
+
+
+async def test_who_turns_out_to_be_elsewhere_is_looked_at_again(services: Services) -> None:
+    await publish(services.database)
+    await known(services, "c1", timezone="Europe/Paris")
+    device, paris = anonymous_customer("d1"), "Europe/Paris"
+    await take(services, track("seen", customer="c4", timezone="America/New_York"))
+    await take(services, track("seen", A_DAY + timedelta(minutes=5), device, timezone=paris))
+    await begun(services, journey="trial", local_time="11:00")
+    await all_pages(services)
+    later(services, A_DAY + HOUR)
+    await all_pages(services)
+    assert set(await enrolled(services, "c1", "c4")) == {"c1"}
+    # With the device they are where it was eleven an hour ago.
+    await take(services, track("seen", A_DAY + HOUR, "c4", formerly=(device,)))
+    later(services, A_DAY + 7 * HOUR)
+    await all_pages(services)
+    assert set(await enrolled(services, "c1", "c4")) == {"c1", "c4"}
 
 
 async def test_a_broadcast_of_a_later_day_waits_for_the_first_who_are_due(

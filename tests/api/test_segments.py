@@ -221,6 +221,17 @@ async def test_the_first_event_after_a_publication_counts_once(
     assert (await row(services)).inside == ["keen"]
 
 
+async def test_a_call_that_is_told_twice_counts_once(services: Services) -> None:
+    await publish(services.database, WIN_BACK, rules=RULES)
+    first, again = order(A_DAY), order(A_DAY + DAY)
+    await take(services, first)
+    await take(services, again, again, replace(again, at=A_DAY + 2 * DAY))
+    await take(services, again, first)
+    kept = (await row(services)).state["kept"]
+    await take(services, order(A_DAY, "c2"), order(A_DAY + DAY, "c2"))
+    assert kept == (await row(services, "c2")).state["kept"]
+
+
 async def test_support_sees_what_is_computed_and_the_segments(
     services: Services, client: httpx.AsyncClient
 ) -> None:

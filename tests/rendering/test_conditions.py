@@ -254,12 +254,21 @@ def test_any_data_gives_an_answer_or_a_condition_error(
         assert answer is False
 
 
-@given(facts=st.lists(st.tuples(_json | st.sampled_from([0, False, 0.0, "0"]), _json), max_size=6))
+@given(
+    facts=st.lists(
+        st.tuples(_json | st.sampled_from([0, False, 0.0, -0.0, "0"]), _json), max_size=6
+    )
+)
 @settings(max_examples=100, deadline=None)
 def test_a_where_comes_to_the_same_however_often_it_was_asked(
     facts: list[tuple[object, object]],
 ) -> None:
-    for text in ("event.a == 0", "event.a ~ 'x' == '0x'", "customer.b and event.a != customer.b"):
+    for text in (
+        "event.a == 0",
+        "event.a ~ 'x' == '0x'",
+        "event.a ~ '' == '-0.0'",
+        "customer.b and event.a != customer.b",
+    ):
         condition = compile_condition(text, Kind.WHERE)
         for event, customer in [*facts, *facts]:
             given = {"b": customer}, {"a": event}

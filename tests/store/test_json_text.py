@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.json_text import json_text, keepable, keepable_text
+from store.json_text import json_text, json_value, keepable, keepable_text
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -52,3 +52,11 @@ def test_keepable_text_is_utf_8_without_nul(text: str) -> None:
 def test_a_value_is_made_keepable_at_any_depth() -> None:
     given = {"a\0": ["\ud800", {"b": float("inf")}], "c": ("é", 1.5, None, True)}
     assert keepable(given) == {"a": ["\ufffd", {"b": None}], "c": ["é", 1.5, None, True]}
+
+
+def test_what_stands_in_a_column_is_read_however_it_was_written() -> None:
+    for text in ('{"a":[1]}', ' {"a": [1]}', '{"a":[1]}\n'):
+        assert json_value(text) == {"a": [1]}
+    for text in ("", "{", '{"a":1} x'):
+        with pytest.raises(ValueError, match=r"\w"):
+            json_value(text)
