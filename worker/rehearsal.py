@@ -302,6 +302,9 @@ async def _let_pass(play: _Play, end: datetime, *, inclusive: bool) -> None:
         due = await next_due(
             environment.client, await _workflows(play.stage, play.customer_ids), now
         )
+        if await _tell(play):  # a step has ended since it was last asked, and had something to tell
+            await _until_quiet(play)
+            continue
         changes, changed = await _next_change(play)
         if is_due(changes) and (due is None or changes <= due):
             for each in changed:
@@ -334,12 +337,15 @@ async def _until_told(play: _Play, written_at: datetime | None = None) -> None:
 
     `written_at` is the real time at which something was written ahead of the clocks.
     """
-    while True:
-        now = await _wall_time(play.stage)
-        play.wall.at = now if written_at is None else max(now, written_at)
-        if not await play.dispatcher.drain():
-            return
+    while await _tell(play, written_at):
         await _until_quiet(play)
+
+
+async def _tell(play: _Play, written_at: datetime | None = None) -> bool:
+    """Have Temporal hear what there is to hear; whether there was anything."""
+    now = await _wall_time(play.stage)
+    play.wall.at = now if written_at is None else max(now, written_at)
+    return bool(await play.dispatcher.drain())
 
 
 async def _wall_time(stage: _Stage) -> datetime:
