@@ -50,6 +50,7 @@ from rendering.computed import computations_of
 from store import computed, customers, enrolled, events, journeys
 from store.away import is_conflict
 from store.computed import Kept, WithTraits
+from store.customers import Known
 from store.tables import Customer, RefusedCall
 
 
@@ -183,11 +184,7 @@ async def _accept(
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
     await come_back(carrier, theirs, erased)
     await _take_all(carrier, theirs, said, refused)
-    changed = [*_changed(known.values()), *plain.rows]
-    writing = customers.write_seen(session, seen, carrier.used.values())
-    _, rows = await meanwhile(writing, partial(computed.written, session, changed))
-    await carrier.write(new)
-    await computed.keep(session, rows)
+    await _write(carrier, seen, plain, new)
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
     return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 
@@ -209,6 +206,18 @@ async def _store(
         return new, fresh, plain
     fresh = _fresh(calls, new)
     return new, fresh, compute(fresh)
+
+
+async def _write(
+    carrier: Carrier, seen: Iterable[tuple[Known, Known]], plain: PlainComputed, new: frozenset[str]
+) -> None:
+    """Write what came of it all; what is computed is written out while the first is stored."""
+    session = carrier.session
+    changed = [*_changed(carrier.people.values()), *plain.rows]
+    writing = customers.write_seen(session, seen, carrier.used.values())
+    _, rows = await meanwhile(writing, partial(computed.written, session, changed))
+    await carrier.write(new)
+    await computed.keep(session, rows)
 
 
 async def _take_all(

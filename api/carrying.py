@@ -37,7 +37,7 @@ from engine.effects import (
 from engine.enrollment import Notice
 from engine.entering import outdated, route_start
 from engine.events import is_reserved
-from engine.matching import PastEvent, concerns, first_match
+from engine.matching import PastEvent, concerns, first_match, start_names
 from engine.reasons import Ending
 from engine.routing import route_track
 from engine.values import at_path
@@ -271,7 +271,7 @@ class Carrier:
         if notice.ending is Ending.CONVERTED and isinstance(cause, Track):
             value = self._worth(person, told, cause)
             await enrollments.record_conversion(self.session, enrollment, notice.at, value)
-        if isinstance(cause, Track) and cause.event not in _starts(told.journey):
+        if isinstance(cause, Track) and cause.event not in start_names(told.journey):
             await self._start_again(person, told, notice.at)
 
     async def _supersede(self, person: Person, cause: Call, effect: Supersede) -> None:
@@ -318,7 +318,7 @@ class Carrier:
         journey = self._published(ended.journey)
         if journey is None or journey.reenter != "after_exit":
             return
-        for event in await events.happened(self.session, person.row.id, _starts(journey), at):
+        for event in await events.happened(self.session, person.row.id, start_names(journey), at):
             effects = await self._started(person, journey, event)
             if any(isinstance(effect, Enroll) and effect.key == ended.key for effect in effects):
                 await self.carry_out(person, self.as_track(event), effects)
@@ -329,10 +329,12 @@ class Carrier:
         journey = self._published(begun.journey)
         if journey is None or not journey.newest_only:
             return
-        if not _may_follow(person, begun, _starts(journey)):
+        if not _may_follow(person, begun, start_names(journey)):
             return
         since = begun.start_at
-        for event in await events.happened(self.session, person.row.id, _starts(journey), since):
+        for event in await events.happened(
+            self.session, person.row.id, start_names(journey), since
+        ):
             effects = await self._started(person, journey, event)
             if event.occurred_at > since and not any(isinstance(e, Refuse) for e in effects):
                 await self.carry_out(person, self.as_track(event), effects)
@@ -383,10 +385,6 @@ class Carrier:
         if goal is None or not goal.value:
             return None
         return at_path(cause.properties, goal.value)
-
-
-def _starts(journey: Journey) -> frozenset[str]:
-    return frozenset(match.event for match in journey.starts_on)
 
 
 def _may_follow(person: Person, begun: Enrolled, names: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from authoring.quiet_times import minutes
 from engine.caps import channels_of, may_concern
 from engine.definition import Journey, Step
 from engine.expressions import Duration, StartAnchor, StepAnchor, Term
+from engine.matching import start_names
 from engine.periods import CalendarPeriod, Page
 from engine.policy import Cap
 
@@ -69,7 +70,7 @@ def _has_priority(journey: Journey) -> bool:
 
 def _may_meet(one: Journey, ours: list[Step], other: Journey, theirs: list[Step]) -> bool:
     """Whether a message of each may be due on one day of one customer."""
-    starts = [{match.event for match in journey.starts_on} for journey in (one, other)]
+    starts = [start_names(journey) for journey in (one, other)]
     our_days, their_days = _days(one, ours), _days(other, theirs)
     if starts[0] != starts[1] or not starts[0] or our_days is None or their_days is None:
         return True

@@ -97,6 +97,11 @@ def first_match(
     return next((match for match in among if matches(match, event, traits, evaluate)), None)
 
 
+def start_names(journey: Journey) -> frozenset[str]:
+    """The events that may start it."""
+    return frozenset(match.event for match in journey.starts_on)
+
+
 def concerns(journey: Journey, key: str | None, event: PastEvent) -> bool:
     """With a `key`, an event that carries the property reaches only the enrollment it names."""
     if key is None or journey.key is None:

@@ -32,7 +32,14 @@ from engine.gate import CONSENT, Customer, Go, Occasion, decide
 from engine.keys import enrollment_id, is_anonymous, message_key
 from engine.lines import LifeLine, Line, StepLine
 from engine.machine import Machine
-from engine.matching import ConditionFailed, Evaluate, first_match, last_activity, past
+from engine.matching import (
+    ConditionFailed,
+    Evaluate,
+    first_match,
+    last_activity,
+    past,
+    start_names,
+)
 from engine.places import Atlas
 from engine.policy import Policy
 from engine.reasons import Decision, Ending, Reason
@@ -198,7 +205,7 @@ class Person:
         if was_open and notice.ending is not None:
             # It may have ended before it was entered, as events have it.
             each.enrolled = replace(each.enrolled, ended_at=notice.at)
-            starts = {match.event for match in each.enrolled.journey.starts_on}
+            starts = start_names(each.enrolled.journey)
             if notice.name not in starts:  # else what it starts comes next
                 self._start_again(each.enrolled)
 

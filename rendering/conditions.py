@@ -40,6 +40,12 @@ _EXAMPLES = {
     "subscribed": "subscribed('news')",
 }  # fmt: skip
 
+# Some megabytes. Longer texts are one event's own, and never asked about twice.
+_MOST_ANSWERS = 10_000
+_LONGEST_FACT = 100
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+_answers: dict[tuple[object, ...], bool] = {}
+
 
 @dataclass(frozen=True)
 class _Sight:
@@ -284,13 +290,6 @@ def evaluate(
             customer, event, history.count, history.sent, history.clicked, history.inside
         )
     )
-
-
-# Some megabytes. Longer texts are one event's own, and never asked about twice.
-_MOST_ANSWERS = 10_000
-_LONGEST_FACT = 100
-_SIMPLE = frozenset({str, int, float, bool, type(None)})
-_answers: dict[tuple[object, ...], bool] = {}
 
 
 def _answer(condition: Condition, customer: Mapping[str, Any], event: Mapping[str, Any]) -> bool:

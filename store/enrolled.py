@@ -1,4 +1,4 @@
-"""What routing has to know of locked customers: what they are or were in, and what is archived.
+"""What routing has to know of customers: what they are or were in, and what is archived.
 
 Each enrollment comes with the definition that it is pinned to. Read in one, and past the
 session, which would make an object with every column of each: it is so of every request by
@@ -48,7 +48,7 @@ class Standing(NamedTuple):
 
 
 async def of_customers(session: AsyncSession, customer_ids: Collection[str]) -> Standing:
-    """How these customers stand, whom the transaction has locked."""
+    """How these customers stand now; it holds for those whom the transaction has locked before."""
     found: dict[str, list[Enrolled]] = {}
     archived: set[str] = set()
     statement = _of_customers(session.get_bind().dialect.name)

@@ -99,8 +99,7 @@ def sql_table(table: type[Table]) -> SqlTable:
 def _insert_new(
     dialect: str, table: type[Table], unique: str, returning: str
 ) -> ReturningInsert[tuple[Any]]:
-    ignoring = insert_for(dialect, table).on_conflict_do_nothing(index_elements=[unique])
-    return ignoring.returning(sql_table(table).c[returning])
+    return _if_new(insert_for(dialect, table), table, unique, returning)
 
 
 @cache
@@ -111,8 +110,14 @@ def _insert_columns(
     sql = sql_table(table)
     rows = columns_given([sql.c[name] for name in names])
     inserting = insert_for("postgresql", table).from_select(names, rows)
+    return _if_new(inserting, table, unique, returning)
+
+
+def _if_new(
+    inserting: postgresql.Insert, table: type[Table], unique: str, returning: str
+) -> ReturningInsert[tuple[Any]]:
     ignoring = inserting.on_conflict_do_nothing(index_elements=[unique])
-    return ignoring.returning(sql.c[returning])
+    return ignoring.returning(sql_table(table).c[returning])
 
 
 @cache

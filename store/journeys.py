@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from engine.definition import Journey
+from engine.matching import start_names
 from engine.policy import Policy
 from engine.watching import Watched, watched
 from store.built_once import run
@@ -241,7 +242,7 @@ def starting(journeys: Iterable[Journey]) -> dict[str, list[Journey]]:
     """The journeys by the events that may start them."""
     found: dict[str, list[Journey]] = {}
     for journey in journeys:
-        for event in {match.event for match in journey.starts_on}:
+        for event in start_names(journey):
             found.setdefault(event, []).append(journey)
     return found
 

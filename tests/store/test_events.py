@@ -1,7 +1,6 @@
 """Events are accepted once, counted once, and found again."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from store import events
@@ -58,7 +57,7 @@ async def test_statistics_know_first_and_last_whatever_the_order(db: Database) -
 
 
 async def test_calls_without_a_name_have_no_statistics(db: Database) -> None:
-    told = replace(event("e1", kind=EventKind.IDENTIFY), name=None)
+    told = event("e1", kind=EventKind.IDENTIFY)._replace(name=None)
     assert await _accept(db, told) == {"e1"}
     async with db.reading() as session:
         assert [kept.kind for kept in await events.recent(session, "c1")] == [EventKind.IDENTIFY]
