@@ -58,7 +58,9 @@ async def check_who_got_what(stage: Rush) -> tuple[int, int]:
 async def test_sixty_messages_due_at_once_go_out_at_the_rate(tmp_path: Path) -> None:
     """A minute of the journey passes in two seconds, and some are worth nothing after that."""
     url, speed = f"sqlite+aiosqlite:///{tmp_path / 'store.db'}", 30.0
-    async with rush(tmp_path, url, rate=RATE, workers=1, speed=speed) as stage:
+    # All of them take five seconds, so that some are too late however slowly they come up.
+    rate = 12.0
+    async with rush(tmp_path, url, rate=rate, workers=1, speed=speed) as stage:
         due_at = datetime.now(UTC) + timedelta(seconds=2)
         await stage.enroll({"receipt": 12, "news": 24, "brief": 24}, due_at)
         await stage.carry()
@@ -68,9 +70,9 @@ async def test_sixty_messages_due_at_once_go_out_at_the_rate(tmp_path: Path) -> 
         assert expired > 0
         assert went > 0
         assert too_late(stage.sent, stage, speed) == []
-        # Two seconds carry 40; the rest is for a machine that is busy with other tests.
-        assert most_within(times, 2.0) <= 50
-        assert times[-1] - times[0] >= 0.8 * len(times) / RATE
+        # Three seconds carry 36; the rest is for a machine that is busy with other tests.
+        assert most_within(times, 3.0) <= 45
+        assert times[-1] - times[0] >= 0.8 * len(times) / rate
         assert ahead(stage.sent, stage, due_at) < 48
 
 
