@@ -10,6 +10,7 @@ Rules for whoever edits this next:
 5. What ends an enrollment closes it here, in the same transaction. Temporal hears later.
 6. A condition that fails never fails the call.
 7. Nothing in here waits for Temporal.
+8. Taking a call in asks the database through the carrier's `session` alone: it may be busy.
 
 The one surprising fact: a batch is taken in the order in which things happened, customer by
 customer, not in the order in which it lists them.
@@ -29,7 +30,7 @@ from api.consenting import with_what_is_asked
 from api.errors import ApiError
 from api.event_rows import event_rows
 from api.joining import join_all
-from api.meanwhile import meanwhile
+from api.meanwhile import InTurn, meanwhile
 from api.people import Person, people
 from api.plain import concerned_by, seen_by_plain
 from api.plain_computing import PlainComputed, compute_plain, heard_among, is_by
@@ -51,6 +52,7 @@ from store import computed, customers, enrolled, events, journeys
 from store.away import is_conflict
 from store.computed import Kept, WithTraits
 from store.customers import Known
+from store.events import NewEvent
 from store.tables import Customer, RefusedCall
 
 
@@ -150,8 +152,8 @@ async def _accept(
     watched = await journeys.watched_by_all(session, published)
     if by is not None:
         watched = replace(watched, moving=by.feeding(watched.anchors))
-    heard = heard_among(calls, by, services.evaluate)
-    locked = await lock(session, reach, watched, services.wall())
+    locking = lock(session, reach, watched, services.wall())
+    locked, heard = await meanwhile(locking, partial(heard_among, calls, by, services.evaluate))
     await locked.load(session, concerned_by(calls, locked, watched))
     kept = await _kept(session, heard.keys() - locked.rows.keys(), locked, by)
     erased = await recognise(session, calls, locked)
@@ -169,22 +171,27 @@ async def _accept(
     )
     standing = await enrolled.of_customers(session, inside) if inside else None
     known = await load(owners.values(), standing=standing)
-    carrier = Carrier(session, services, published, watched, locked, known, received_at, standing)
+    turn = InTurn(session)
+    carrier = Carrier(turn, services, published, watched, locked, known, received_at, standing)
     await join_all(carrier, calls)
     made = [_as_named(call, locked) for call in calls]
     mine = await with_what_is_asked(session, made, published)
     compute = partial(compute_plain, by, services.evaluate, locked, heard, kept, published)
-    new, fresh, plain = await _store(session, mine, received_at, compute)
+    rows = list(event_rows(mine, received_at))
+    new, fresh, plain = await _store(session, mine, rows, compute)
     if plain.moved:
         await locked.load(session, plain.moved)
         moved = [locked.owner(each) for each in sorted(plain.moved)]
         theirs_too = await enrolled.of_customers(session, plain.moved)
         known.update(await load(moved, standing=theirs_too))
-    seen = seen_by_plain(locked, fresh)
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
-    await come_back(carrier, theirs, erased)
-    await _take_all(carrier, theirs, said, refused)
-    await _write(carrier, seen, plain, new)
+    # They are written once, at the end: who asks about customers' rows meanwhile flushes first.
+    with session.no_autoflush:
+        async with turn.busy(events.count(session, rows, new)):
+            seen = seen_by_plain(locked, fresh)
+            await come_back(carrier, theirs, erased)
+            await _take_all(carrier, theirs, said, refused)
+    await _write(session, carrier, seen, plain, new)
     asked_for = new & {call.message_id for call in made}  # and not what one was understood as
     return Accepted(new=asked_for, enrolled=tuple(carrier.enrolled), carried=carrier.carried)
 
@@ -192,16 +199,15 @@ async def _accept(
 async def _store(
     session: AsyncSession,
     calls: Sequence[Call],
-    received_at: datetime,
+    rows: Sequence[NewEvent],
     compute: Callable[[Mapping[str, Sequence[Call]]], PlainComputed],
 ) -> tuple[frozenset[str], Mapping[str, Sequence[Call]], PlainComputed]:
-    """Store what is new; meanwhile everything is computed as if nothing were a repeat.
+    """Store the rows of what is new; meanwhile all is computed as if nothing were a repeat.
 
     What is new, the calls that are no repeats by customer, and what is computed from those.
     """
-    rows = list(event_rows(calls, received_at))
     fresh = _fresh(calls, frozenset(row.message_id for row in rows))
-    new, plain = await meanwhile(events.accept(session, rows), partial(compute, fresh))
+    new, plain = await meanwhile(events.insert(session, rows), partial(compute, fresh))
     if all(row.message_id in new for row in rows):
         return new, fresh, plain
     fresh = _fresh(calls, new)
@@ -209,10 +215,13 @@ async def _store(
 
 
 async def _write(
-    carrier: Carrier, seen: Iterable[tuple[Known, Known]], plain: PlainComputed, new: frozenset[str]
+    session: AsyncSession,
+    carrier: Carrier,
+    seen: Iterable[tuple[Known, Known]],
+    plain: PlainComputed,
+    new: frozenset[str],
 ) -> None:
     """Write what came of it all; what is computed is written out while the first is stored."""
-    session = carrier.session
     changed = [*_changed(carrier.people.values()), *plain.rows]
     writing = customers.write_seen(session, seen, carrier.used.values())
     _, rows = await meanwhile(writing, partial(computed.written, session, changed))
@@ -229,18 +238,16 @@ async def _take_all(
     """Take in calls by customer, each customer's in the order in which they happened."""
     for customer_id, found in theirs.items():
         carrier.people[customer_id].waiting = {call.message_id for call in found}
-    # They are written once, at the end: who asks about customers' rows meanwhile flushes first.
-    with carrier.session.no_autoflush:
-        for customer_id, found in theirs.items():
-            person = carrier.people[customer_id]
-            for call in sorted(found, key=lambda call: call.at):
-                try:
-                    await take(carrier, person, call, how_said(said, call))
-                except REFUSED_BY_HAND as error:
-                    if refused is None:
-                        raise
-                    refused[call.message_id] = error
-                person.waiting.discard(call.message_id)
+    for customer_id, found in theirs.items():
+        person = carrier.people[customer_id]
+        for call in sorted(found, key=lambda call: call.at):
+            try:
+                await take(carrier, person, call, how_said(said, call))
+            except REFUSED_BY_HAND as error:
+                if refused is None:
+                    raise
+                refused[call.message_id] = error
+            person.waiting.discard(call.message_id)
 
 
 def _changed(people: Iterable[Person]) -> list[Kept]:

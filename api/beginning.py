@@ -1,7 +1,6 @@
 """The row of an enrollment that begins, and with it what its workflow starts with."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from api.meanwhile import InTurn
 from api.people import Person
 from api.services import Services
 from engine.effects import Enroll
@@ -16,7 +15,7 @@ from store.opened import Opened
 
 
 async def enrollment_row(
-    session: AsyncSession,
+    session: InTurn,
     services: Services,
     person: Person,
     effect: Enroll,
@@ -47,7 +46,7 @@ async def enrollment_row(
 
 
 async def _input(
-    session: AsyncSession,
+    session: InTurn,
     services: Services,
     person: Person,
     effect: Enroll,
@@ -58,10 +57,10 @@ async def _input(
     last = effect.facts.last_activity_at
     if any(step.after_idle is not None for step in journey.steps):  # else nobody asks exactly
         last = await last_activity(
-            session, person.row, person.traits, journey, effect.key, evaluate
+            await session.free(), person.row, person.traits, journey, effect.key, evaluate
         )
     uses_hours = journey.uses_best_hour
-    hours = await best_hours(session, person.row.id, person.tz) if uses_hours else ()
+    hours = await best_hours(await session.free(), person.row.id, person.tz) if uses_hours else ()
     facts = effect.facts.model_copy(update={"last_activity_at": last, "hours": hours})
     tolerances = services.tolerances
     wake = Machine(journey, start, facts, tolerances=tolerances).wakeup(start.entered_at)

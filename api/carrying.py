@@ -10,11 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from api.beginning import enrollment_row
 from api.conditions import NotedConditions
 from api.dispositions import Dispositions
+from api.meanwhile import InTurn
 from api.people import Person
 from api.reach import Locked
 from api.services import Services
@@ -55,13 +54,14 @@ _DID = {Ending.CONVERTED: Did.CONVERTED, Ending.EXITED: Did.EXITED}
 class Carrier:
     """One request's effects, carried out within its transaction.
 
+    `session` may be busy with something else; whoever needs it waits until it is free.
     `people` are the locked customers, by id. `enrolled` lists the enrollments that began,
     `carried` counts what Temporal has to hear, `used` has those who used the product.
     """
 
     def __init__(
         self,
-        session: AsyncSession,
+        session: InTurn,
         services: Services,
         published: Published | None,
         watched: Watched,
@@ -99,8 +99,14 @@ class Carrier:
         archiving was acknowledged (`store.overlap`).
         """
         if self._archived is None:
-            self._archived = await archives.names(self.session)
+            self._archived = await archives.names(await self.session.free())
         return self._archived
+
+    async def happened(
+        self, person: Person, names: Collection[str], since: datetime | None = None
+    ) -> list[Event]:
+        """What the person did of these names from `since` on, in order."""
+        return await events.happened(await self.session.free(), person.row.id, names, since)
 
     def members(self, company_id: str) -> list[Person]:
         """Those of a company who are locked: all who may be concerned."""
@@ -199,7 +205,7 @@ class Carrier:
     async def write(self, new: Collection[str]) -> None:
         """Write what is left of all effects; `new` are the events that came with the request."""
         await self.writing.write()
-        await self._dispositions.write(self.session, new)
+        await self._dispositions.write(await self.session.free(), new)
 
     def as_track(self, event: Event) -> Track:
         """An event of the store, as what was told."""
@@ -217,8 +223,9 @@ class Carrier:
         names, company_id = enrolled.journey.company_event_names, person.row.company_id
         if not names or company_id is None:
             return
-        await self.session.flush()
-        for event in await events.of_company(self.session, company_id, names, enrolled.start_at):
+        session = await self.session.free()
+        await session.flush()
+        for event in await events.of_company(session, company_id, names, enrolled.start_at):
             if event.customer_id != person.row.id:
                 track = replace(self.as_track(event), by_colleague=True)
                 await self.route(person, track, among={enrolled.id}, starts=False)
@@ -254,7 +261,7 @@ class Carrier:
     async def _tell(self, person: Person, enrollment: str, notice: Notice, cause: Call) -> None:
         told = person.enrollment(enrollment)
         if notice.tells_facts and told.journey.uses_best_hour:
-            hours = await best_hours(self.session, person.row.id, person.tz)
+            hours = await best_hours(await self.session.free(), person.row.id, person.tz)
             notice = notice.model_copy(update={"hours": hours})
         if told.has_workflow:
             payload = notice.model_dump(mode="json")
@@ -265,12 +272,13 @@ class Carrier:
             self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)
             return
         await self.writing.write_enrollment(enrollment)
-        await enrollments.close(self.session, enrollment, notice.ending, notice.at, notice.name)
+        session = await self.session.free()
+        await enrollments.close(session, enrollment, notice.ending, notice.at, notice.name)
         person.close(enrollment, notice.ending, notice.at, notice.name)
         self._did(cause, _DID[notice.ending], told)
         if notice.ending is Ending.CONVERTED and isinstance(cause, Track):
             value = self._worth(person, told, cause)
-            await enrollments.record_conversion(self.session, enrollment, notice.at, value)
+            await enrollments.record_conversion(session, enrollment, notice.at, value)
         if isinstance(cause, Track) and cause.event not in start_names(told.journey):
             await self._start_again(person, told, notice.at)
 
@@ -283,7 +291,7 @@ class Carrier:
         later = person.enrollment(effect.tell.enrollment)
         journey = later.journey
         await self.writing.write_enrollment(later.id)
-        in_use = bool(await messages.of_enrollment(self.session, later.id))
+        in_use = bool(await messages.of_enrollment(await self.session.free(), later.id))
         left = journey.reenter == "after_exit" and await self._left_between(
             person, journey, effect.enroll, later.start_at
         )
@@ -300,7 +308,7 @@ class Carrier:
     ) -> bool:
         exits = (*journey.ends_on, *journey.goal)
         names = {match.event for match in exits}
-        for event in await events.happened(self.session, person.row.id, names, begun.start.at):
+        for event in await self.happened(person, names, begun.start.at):
             past = PastEvent(
                 name=event.name or "", at=event.occurred_at, properties=event.properties
             )
@@ -318,7 +326,7 @@ class Carrier:
         journey = self._published(ended.journey)
         if journey is None or journey.reenter != "after_exit":
             return
-        for event in await events.happened(self.session, person.row.id, start_names(journey), at):
+        for event in await self.happened(person, start_names(journey), at):
             effects = await self._started(person, journey, event)
             if any(isinstance(effect, Enroll) and effect.key == ended.key for effect in effects):
                 await self.carry_out(person, self.as_track(event), effects)
@@ -332,9 +340,7 @@ class Carrier:
         if not _may_follow(person, begun, start_names(journey)):
             return
         since = begun.start_at
-        for event in await events.happened(
-            self.session, person.row.id, start_names(journey), since
-        ):
+        for event in await self.happened(person, start_names(journey), since):
             effects = await self._started(person, journey, event)
             if event.occurred_at > since and not any(isinstance(e, Refuse) for e in effects):
                 await self.carry_out(person, self.as_track(event), effects)
@@ -358,12 +364,13 @@ class Carrier:
         enrolled = person.enrollment(effect.enrollment)
         value = enrollments.read_money(effect.value)
         await self.writing.write_enrollment(enrolled.id)
+        session = await self.session.free()
         if isinstance(effect, Convert):
-            await enrollments.record_conversion(self.session, effect.enrollment, effect.at, value)
+            await enrollments.record_conversion(session, effect.enrollment, effect.at, value)
             self._did(cause, Did.CONVERTED, enrolled)
             return
         await enrollments.amend(
-            self.session, effect.enrollment, effect.ending, effect.at, effect.by, value
+            session, effect.enrollment, effect.ending, effect.at, effect.by, value
         )
         person.close(effect.enrollment, effect.ending, effect.at, effect.by)
         self._did(cause, _DID[effect.ending], enrolled)
@@ -373,7 +380,7 @@ class Carrier:
         names = begun.journey.event_names
         if not _may_follow(person, begun, names):
             return
-        for event in await events.happened(self.session, person.row.id, names, begun.start_at):
+        for event in await self.happened(person, names, begun.start_at):
             if event.message_id == begun.start_event_id or event.message_id in person.waiting:
                 continue
             await self.route(person, self.as_track(event), among={begun.id}, starts=False)

@@ -11,7 +11,6 @@ from api.carrying import Carrier
 from api.people import Person
 from engine.calls import Group, Track
 from engine.routing import route_identify
-from store import events
 from store.traits import merge_traits
 
 
@@ -59,7 +58,7 @@ async def exchange(carrier: Carrier, newcomer: Person) -> None:
     carrier.locked.need_members(company_id)
     for enrolled in list(newcomer.enrolled):
         await carrier.hear_colleagues(newcomer, enrolled)
-    mine = await events.happened(carrier.session, newcomer.row.id, names)
+    mine = await carrier.happened(newcomer, names)
     for colleague in carrier.members(company_id):
         if colleague is not newcomer:
             for event in mine:

@@ -17,7 +17,7 @@ from engine.effects import Enrolled
 from engine.events import BuiltInEvent
 from engine.keys import is_anonymous
 from engine.routing import close_twins, route_identify
-from store import events, joining
+from store import joining
 
 
 async def join_all(carrier: Carrier, calls: Iterable[Call]) -> None:
@@ -51,7 +51,7 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     my_tracks = await _tracks(carrier, person, theirs)
     their_tracks = await _tracks(carrier, former, mine, everything=was_anonymous)
     await carrier.write_enrollments()
-    await joining.join(carrier.session, former.row, person.row, cause.at)
+    await joining.join(await carrier.session.free(), former.row, person.row, cause.at)
     person.row.updated_at = carrier.services.wall()
     del carrier.people[former.row.id]
     if was_unseen:
@@ -62,7 +62,7 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     if person.computing is not None:
         theirs_inside = former.computing.inside if former.computing is not None else None
         person.computing = await recomputed(
-            carrier.session,
+            await carrier.session.free(),
             person.computing.by,
             carrier.services.evaluate,
             person.row.id,
@@ -98,7 +98,4 @@ async def _tracks(
         names |= carrier.watched.events
     if not names or person.is_unseen:
         return []
-    return [
-        carrier.as_track(event)
-        for event in await events.happened(carrier.session, person.row.id, names)
-    ]
+    return [carrier.as_track(event) for event in await carrier.happened(person, names)]

@@ -6,8 +6,11 @@ is done even if the database fails, and for nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 _Found = TypeVar("_Found")
 _Done = TypeVar("_Done")
@@ -27,3 +30,34 @@ async def meanwhile(
     finally:
         found = await asking
     return found, done
+
+
+class InTurn:
+    """A session that may be busy: it does one thing at a time, so whoever asks it waits.
+
+    For work that asks the database seldom, and need not wait for what it does not need.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._under_way: asyncio.Future[None] | None = None
+
+    async def free(self) -> AsyncSession:
+        """The session, once it is. Raises what the database did."""
+        if self._under_way is not None:
+            await self._under_way
+        return self._session
+
+    @asynccontextmanager
+    async def busy(self, asked: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Have the database do this during the block, and at its end have it done.
+
+        Raises what either raises, the database's first.
+        """
+        under_way = self._under_way = asyncio.ensure_future(asked)
+        try:
+            await asyncio.sleep(0)  # as in `meanwhile`
+            yield
+        finally:
+            self._under_way = None
+            await under_way

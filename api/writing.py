@@ -5,8 +5,7 @@ one surprising fact: an enrollment that begins and ends in the same request must
 before it can be closed; whoever closes one asks for that first.
 """
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from api.meanwhile import InTurn
 from store import events, opened, outbox
 from store.events import NewEvent
 from store.opened import Opened
@@ -16,7 +15,7 @@ from store.outbox import NewRow
 class Writing:
     """Rows to come, of one transaction."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: InTurn) -> None:
         self._session = session
         self._events: list[NewEvent] = []
         self._enrollments: list[Opened] = []
@@ -42,13 +41,13 @@ class Writing:
     async def write_enrollments(self) -> None:
         """Have the rows of all enrollments there."""
         rows, self._enrollments = self._enrollments, []
-        written = await opened.insert_all(self._session, rows)
+        written = await opened.insert_all(await self._session.free(), rows)
         # Their customers are locked, and none of these was theirs.
         assert len(written) == len(rows), "an enrollment exists that its customer does not have"
 
     async def write(self) -> None:
         """Write all that is left."""
-        await events.accept(self._session, self._events)
+        await events.accept(await self._session.free(), self._events)
         await self.write_enrollments()
-        await outbox.append_all(self._session, self._outbox)
+        await outbox.append_all(await self._session.free(), self._outbox)
         self._events, self._outbox = [], []

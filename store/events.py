@@ -79,13 +79,38 @@ async def accept(session: AsyncSession, events: Sequence[NewEvent]) -> frozenset
 
     A repeated message id, also within `events`, changes nothing.
     """
-    if not events:
-        return frozenset()
-    values = [event._asdict() for event in events]
-    new = frozenset(await insert_values(session, Event, values, unique="message_id"))
-    first = {event.message_id: event for event in reversed(events) if event.message_id in new}
-    await _count(session, first.values())
+    new = await insert(session, events)
+    await count(session, events, new)
     return new
+
+
+async def insert(session: AsyncSession, events: Sequence[NewEvent]) -> frozenset[str]:
+    """`accept` without the counting: that is `count`'s, in the same transaction."""
+    values = [event._asdict() for event in events]
+    return frozenset(await insert_values(session, Event, values, unique="message_id"))
+
+
+async def count(session: AsyncSession, events: Sequence[NewEvent], new: Collection[str]) -> None:
+    """Add those of the events that are `new`, by message id, to their customers' statistics."""
+    first = {event.message_id: event for event in reversed(events) if event.message_id in new}
+    counted: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in first.values():
+        if event.name is None:
+            continue
+        row = counted.setdefault(
+            (event.customer_id, event.name),
+            {
+                "customer_id": event.customer_id,
+                "name": event.name,
+                "first_at": event.occurred_at,
+                "last_at": event.occurred_at,
+                "count": 0,
+            },
+        )
+        row["first_at"] = min(row["first_at"], event.occurred_at)
+        row["last_at"] = max(row["last_at"], event.occurred_at)
+        row["count"] += 1
+    await _add(session, [counted[key] for key in sorted(counted)])
 
 
 async def get(session: AsyncSession, message_id: str) -> Event | None:
@@ -244,27 +269,6 @@ def _dispositions(dialect: str) -> Executable:
 @cache
 def _of_customers(dialect: str) -> Select[Event]:
     return _NAMED.where(among(dialect, _TABLE.c.customer_id, "ids"))
-
-
-async def _count(session: AsyncSession, events: Iterable[NewEvent]) -> None:
-    counted: dict[tuple[str, str], dict[str, Any]] = {}
-    for event in events:
-        if event.name is None:
-            continue
-        row = counted.setdefault(
-            (event.customer_id, event.name),
-            {
-                "customer_id": event.customer_id,
-                "name": event.name,
-                "first_at": event.occurred_at,
-                "last_at": event.occurred_at,
-                "count": 0,
-            },
-        )
-        row["first_at"] = min(row["first_at"], event.occurred_at)
-        row["last_at"] = max(row["last_at"], event.occurred_at)
-        row["count"] += 1
-    await _add(session, [counted[key] for key in sorted(counted)])
 
 
 async def add_stats(session: AsyncSession, rows: Iterable[EventStats]) -> None:
