@@ -10,7 +10,7 @@ Rules for whoever edits this next:
 5. What ends an enrollment closes it here, in the same transaction. Temporal hears later.
 6. A condition that fails never fails the call.
 7. Nothing in here waits for Temporal.
-8. Taking a call in asks the database through the carrier's `session` alone: it may be busy.
+8. Taking a call in asks the database through the carrier's `turn` alone: its session may be busy.
 
 The one surprising fact: a batch is taken in the order in which things happened, customer by
 customer, not in the order in which it lists them.
@@ -185,7 +185,7 @@ async def _accept(
         theirs_too = await enrolled.of_customers(session, plain.moved)
         known.update(await load(moved, standing=theirs_too))
     theirs = {who: found for who, found in sorted(fresh.items()) if who in known}
-    # They are written once, at the end: who asks about customers' rows meanwhile flushes first.
+    # Customers' rows are written once, at the end: who asks about them meanwhile flushes first.
     with session.no_autoflush:
         async with turn.busy(events.count(session, rows, new)):
             seen = seen_by_plain(locked, fresh)

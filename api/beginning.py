@@ -15,7 +15,7 @@ from store.opened import Opened
 
 
 async def enrollment_row(
-    session: InTurn,
+    turn: InTurn,
     services: Services,
     person: Person,
     effect: Enroll,
@@ -24,7 +24,7 @@ async def enrollment_row(
 ) -> Opened:
     """The enrollment of a locked customer; `holdout` is the policy's share, of all journeys."""
     journey, who = effect.journey, person.row.id
-    given = await _input(session, services, person, effect, evaluate)
+    given = await _input(turn, services, person, effect, evaluate)
     return Opened(
         id=given.enrollment_id,
         customer_id=who,
@@ -46,7 +46,7 @@ async def enrollment_row(
 
 
 async def _input(
-    session: InTurn,
+    turn: InTurn,
     services: Services,
     person: Person,
     effect: Enroll,
@@ -57,10 +57,10 @@ async def _input(
     last = effect.facts.last_activity_at
     if any(step.after_idle is not None for step in journey.steps):  # else nobody asks exactly
         last = await last_activity(
-            await session.free(), person.row, person.traits, journey, effect.key, evaluate
+            await turn.session(), person.row, person.traits, journey, effect.key, evaluate
         )
     uses_hours = journey.uses_best_hour
-    hours = await best_hours(await session.free(), person.row.id, person.tz) if uses_hours else ()
+    hours = await best_hours(await turn.session(), person.row.id, person.tz) if uses_hours else ()
     facts = effect.facts.model_copy(update={"last_activity_at": last, "hours": hours})
     tolerances = services.tolerances
     wake = Machine(journey, start, facts, tolerances=tolerances).wakeup(start.entered_at)

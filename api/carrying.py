@@ -54,14 +54,14 @@ _DID = {Ending.CONVERTED: Did.CONVERTED, Ending.EXITED: Did.EXITED}
 class Carrier:
     """One request's effects, carried out within its transaction.
 
-    `session` may be busy with something else; whoever needs it waits until it is free.
+    `turn` has the session, which may be busy with something else.
     `people` are the locked customers, by id. `enrolled` lists the enrollments that began,
     `carried` counts what Temporal has to hear, `used` has those who used the product.
     """
 
     def __init__(
         self,
-        session: InTurn,
+        turn: InTurn,
         services: Services,
         published: Published | None,
         watched: Watched,
@@ -70,14 +70,14 @@ class Carrier:
         received_at: datetime,
         standing: Standing | None,
     ) -> None:
-        self.session = session
+        self.turn = turn
         self.services = services
         self.published = published
         self.watched = watched
         self.locked = locked
         self.people = people
         self.received_at = received_at
-        self.writing = Writing(session)
+        self.writing = Writing(turn)
         self.enrolled: list[str] = []
         self.carried = 0
         self.used: dict[str, Customer] = {}
@@ -99,14 +99,14 @@ class Carrier:
         archiving was acknowledged (`store.overlap`).
         """
         if self._archived is None:
-            self._archived = await archives.names(await self.session.free())
+            self._archived = await archives.names(await self.turn.session())
         return self._archived
 
     async def happened(
         self, person: Person, names: Collection[str], since: datetime | None = None
     ) -> list[Event]:
         """What the person did of these names from `since` on, in order."""
-        return await events.happened(await self.session.free(), person.row.id, names, since)
+        return await events.happened(await self.turn.session(), person.row.id, names, since)
 
     def members(self, company_id: str) -> list[Person]:
         """Those of a company who are locked: all who may be concerned."""
@@ -170,7 +170,7 @@ class Carrier:
         """Begin an enrollment; its id."""
         assert self.published is not None  # nothing enrolls before something was published
         row = await enrollment_row(
-            self.session,
+            self.turn,
             self.services,
             person,
             effect,
@@ -205,7 +205,7 @@ class Carrier:
     async def write(self, new: Collection[str]) -> None:
         """Write what is left of all effects; `new` are the events that came with the request."""
         await self.writing.write()
-        await self._dispositions.write(await self.session.free(), new)
+        await self._dispositions.write(await self.turn.session(), new)
 
     def as_track(self, event: Event) -> Track:
         """An event of the store, as what was told."""
@@ -223,7 +223,7 @@ class Carrier:
         names, company_id = enrolled.journey.company_event_names, person.row.company_id
         if not names or company_id is None:
             return
-        session = await self.session.free()
+        session = await self.turn.session()
         await session.flush()
         for event in await events.of_company(session, company_id, names, enrolled.start_at):
             if event.customer_id != person.row.id:
@@ -261,7 +261,7 @@ class Carrier:
     async def _tell(self, person: Person, enrollment: str, notice: Notice, cause: Call) -> None:
         told = person.enrollment(enrollment)
         if notice.tells_facts and told.journey.uses_best_hour:
-            hours = await best_hours(await self.session.free(), person.row.id, person.tz)
+            hours = await best_hours(await self.turn.session(), person.row.id, person.tz)
             notice = notice.model_copy(update={"hours": hours})
         if told.has_workflow:
             payload = notice.model_dump(mode="json")
@@ -272,7 +272,7 @@ class Carrier:
             self._did(cause, Did.FIRED if notice.fires else Did.MOVED, told, notice.fires)
             return
         await self.writing.write_enrollment(enrollment)
-        session = await self.session.free()
+        session = await self.turn.session()
         await enrollments.close(session, enrollment, notice.ending, notice.at, notice.name)
         person.close(enrollment, notice.ending, notice.at, notice.name)
         self._did(cause, _DID[notice.ending], told)
@@ -291,7 +291,7 @@ class Carrier:
         later = person.enrollment(effect.tell.enrollment)
         journey = later.journey
         await self.writing.write_enrollment(later.id)
-        in_use = bool(await messages.of_enrollment(await self.session.free(), later.id))
+        in_use = bool(await messages.of_enrollment(await self.turn.session(), later.id))
         left = journey.reenter == "after_exit" and await self._left_between(
             person, journey, effect.enroll, later.start_at
         )
@@ -364,7 +364,7 @@ class Carrier:
         enrolled = person.enrollment(effect.enrollment)
         value = enrollments.read_money(effect.value)
         await self.writing.write_enrollment(enrolled.id)
-        session = await self.session.free()
+        session = await self.turn.session()
         if isinstance(effect, Convert):
             await enrollments.record_conversion(session, effect.enrollment, effect.at, value)
             self._did(cause, Did.CONVERTED, enrolled)

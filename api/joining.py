@@ -51,7 +51,7 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     my_tracks = await _tracks(carrier, person, theirs)
     their_tracks = await _tracks(carrier, former, mine, everything=was_anonymous)
     await carrier.write_enrollments()
-    await joining.join(await carrier.session.free(), former.row, person.row, cause.at)
+    await joining.join(await carrier.turn.session(), former.row, person.row, cause.at)
     person.row.updated_at = carrier.services.wall()
     del carrier.people[former.row.id]
     if was_unseen:
@@ -62,7 +62,7 @@ async def _join(carrier: Carrier, person: Person, former: Person, cause: Segment
     if person.computing is not None:
         theirs_inside = former.computing.inside if former.computing is not None else None
         person.computing = await recomputed(
-            await carrier.session.free(),
+            await carrier.turn.session(),
             person.computing.by,
             carrier.services.evaluate,
             person.row.id,

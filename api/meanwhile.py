@@ -33,7 +33,7 @@ async def meanwhile(
 
 
 class InTurn:
-    """A session that may be busy: it does one thing at a time, so whoever asks it waits.
+    """A session that may be busy with one thing: whoever asks it for another gets it after that.
 
     For work that asks the database seldom, and need not wait for what it does not need.
     """
@@ -42,8 +42,8 @@ class InTurn:
         self._session = session
         self._under_way: asyncio.Future[None] | None = None
 
-    async def free(self) -> AsyncSession:
-        """The session, once it is. Raises what the database did."""
+    async def session(self) -> AsyncSession:
+        """The session, once it is free. Raises what the database did."""
         if self._under_way is not None:
             await self._under_way
         return self._session
@@ -54,10 +54,13 @@ class InTurn:
 
         Raises what either raises, the database's first.
         """
-        under_way = self._under_way = asyncio.ensure_future(asked)
+        assert self._under_way is None, "a session does one thing at a time"
+        self._under_way = asyncio.ensure_future(asked)
         try:
             await asyncio.sleep(0)  # as in `meanwhile`
             yield
         finally:
-            self._under_way = None
-            await under_way
+            try:
+                await self._under_way
+            finally:
+                self._under_way = None

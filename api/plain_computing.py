@@ -45,8 +45,8 @@ def heard_among(
 ) -> Mapping[str, Sequence[Heard]]:
     """Those of the calls from which something is computed, by customer.
 
-    That hangs on the event alone: so it is known before anybody is locked, and nobody is read
-    for the others.
+    That hangs on the event alone: so it is known of whoever it is, and nobody is read for the
+    others.
     """
     found: dict[str, list[Heard]] = {}
     if by is None:

@@ -84,11 +84,11 @@ async def come_back(
 
 async def _unsubscribe(carrier: Carrier, person: Person) -> None:
     """Once: who has subscribed since stays so."""
-    said = await consents.of_customer(await carrier.session.free(), person.row.id)
+    said = await consents.of_customer(await carrier.turn.session(), person.row.id)
     if person.is_anonymous or any(each.source == SOURCE for each in said):
         return
     await consents.append(
-        await carrier.session.free(),
+        await carrier.turn.session(),
         Consent(
             customer_id=person.row.id,
             state=ConsentState.UNSUBSCRIBED,

@@ -144,7 +144,7 @@ async def _change_consent(
     customers.record_seen(person.row, call.at)
     person.row.updated_at = carrier.services.wall()
     await consents.append(
-        await carrier.session.free(),
+        await carrier.turn.session(),
         Consent(
             customer_id=call.customer_id,
             channel=call.channel,

@@ -15,8 +15,8 @@ from store.outbox import NewRow
 class Writing:
     """Rows to come, of one transaction."""
 
-    def __init__(self, session: InTurn) -> None:
-        self._session = session
+    def __init__(self, turn: InTurn) -> None:
+        self._turn = turn
         self._events: list[NewEvent] = []
         self._enrollments: list[Opened] = []
         self._outbox: list[NewRow] = []
@@ -41,13 +41,14 @@ class Writing:
     async def write_enrollments(self) -> None:
         """Have the rows of all enrollments there."""
         rows, self._enrollments = self._enrollments, []
-        written = await opened.insert_all(await self._session.free(), rows)
+        written = await opened.insert_all(await self._turn.session(), rows)
         # Their customers are locked, and none of these was theirs.
         assert len(written) == len(rows), "an enrollment exists that its customer does not have"
 
     async def write(self) -> None:
         """Write all that is left."""
-        await events.accept(await self._session.free(), self._events)
+        session = await self._turn.session()
+        await events.accept(session, self._events)
         await self.write_enrollments()
-        await outbox.append_all(await self._session.free(), self._outbox)
+        await outbox.append_all(session, self._outbox)
         self._events, self._outbox = [], []

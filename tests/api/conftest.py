@@ -3,7 +3,10 @@
 Temporal is replaced at the client's border, by a fake that records what it is asked.
 """
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +18,8 @@ from api.services import Services
 from settings import Settings
 from store.database import Database
 from tests.api.fake_temporal import FakeTemporal
-from tests.api.given import A_DAY, Wall, load_settings, make_key
+from tests.api.given import A_DAY, Wall, load_settings, make_key, publish
+from tests.api.lives import JOURNEYS
 from tests.postgres import postgres_server  # noqa: F401 — a fixture
 from tests.store.conftest import (  # noqa: F401 — fixtures
     db,
@@ -24,6 +28,24 @@ from tests.store.conftest import (  # noqa: F401 — fixtures
     shared_postgres,
     url,
 )
+
+
+@pytest.fixture(scope="session")
+def published_file(
+    migrated_file: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A SQLite file in which the journeys of `tests.api.lives` are published, to be copied."""
+    path = tmp_path_factory.mktemp("orders") / "published.db"
+    shutil.copy(migrated_file, path)
+
+    async def prepare() -> None:
+        database = Database(f"sqlite+aiosqlite:///{path}")
+        await publish(database, *JOURNEYS)
+        await database.dispose()
+
+    asyncio.run(prepare())
+    return path
 
 
 @pytest.fixture

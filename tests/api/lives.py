@@ -5,20 +5,27 @@ journeys that may be re-entered in every way, visitors who turn out to be somebo
 who turn out to be one, companies that people join, traits that are set and cleared.
 """
 
+import asyncio
+import shutil
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlmodel import col
 
+from api.accept import accept
+from api.services import Services
 from engine.calls import Alias, Group, Identify, SegmentCall, Track
 from engine.definition import Journey
 from engine.events import is_reserved
 from engine.keys import anonymous_customer
 from store.database import Database
 from store.tables import Company, Customer, Enrollment, Event, EventStats
+from tests.api.given import Wall, load_settings
 
 ORIGIN = datetime(2026, 11, 23, 8, tzinfo=UTC)
 RECEIVED = ORIGIN + timedelta(hours=8)  # of all: within `fresh`, and before any step is due
@@ -126,6 +133,25 @@ def arrivals(calls: Sequence[SegmentCall]) -> st.SearchStrategy[list[list[Segmen
         return [each for each in requests if each]
 
     return drawn()
+
+
+def after(published: Path, requests: Sequence[Sequence[SegmentCall]]) -> dict[str, Any]:
+    """What the store holds after these requests; `published` is a SQLite file to begin with."""
+
+    async def played() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = shutil.copy(published, Path(folder) / "store.db")
+            url = f"sqlite+aiosqlite:///{path}"
+            database = Database(url)
+            services = Services(database=database, settings=load_settings(url), wall=Wall(RECEIVED))
+            try:
+                for request in requests:
+                    await accept(services, request, RECEIVED)
+                return await outcome(database, [call for request in requests for call in request])
+            finally:
+                await database.dispose()
+
+    return asyncio.run(played())
 
 
 async def outcome(database: Database, calls: Sequence[SegmentCall]) -> dict[str, Any]:

@@ -55,21 +55,21 @@ async def test_where_both_fail_it_is_the_database_that_is_told_of() -> None:
 
 
 async def test_a_session_is_free_at_once_where_nothing_is_under_way() -> None:
-    assert await InTurn(SESSION).free() is SESSION
+    assert await InTurn(SESSION).session() is SESSION
 
 
 async def test_whoever_asks_a_busy_session_waits_and_who_does_not_goes_on() -> None:
     turn, slow = InTurn(SESSION), Slow()
     async with turn.busy(slow.ask()):
         assert (slow.is_begun, slow.is_over) == (True, False)
-        waiting = asyncio.create_task(turn.free())
+        waiting = asyncio.create_task(turn.session())
         for _ in range(3):
             await asyncio.sleep(0)
         assert not waiting.done()
         slow.end.set()
         assert await waiting is SESSION
         assert slow.is_over
-    assert await turn.free() is SESSION
+    assert await turn.session() is SESSION
 
 
 async def during(turn: InTurn, slow: Slow, do: Callable[[], Awaitable[object]]) -> None:
@@ -95,7 +95,7 @@ async def test_what_the_database_refused_is_told_to_who_waits_and_at_the_end() -
 
     async def wait() -> None:
         with pytest.raises(BrokenError):
-            await turn.free()
+            await turn.session()
 
     with pytest.raises(BrokenError):
         await during(turn, slow, wait)

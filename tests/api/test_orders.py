@@ -4,10 +4,6 @@ Whatever is drawn, the calls are accepted once as they happened, and once in ano
 cut into other requests, some of them twice. Both stores must hold the same.
 """
 
-import asyncio
-import shutil
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.accept import accept
-from api.services import Services
 from engine.calls import SegmentCall, Track
-from store.database import Database
-from tests.api.given import Wall, load_settings, publish
-from tests.api.lives import JOURNEYS, MINUTE, RECEIVED, arrivals, lives, outcome
+from tests.api.lives import MINUTE, RECEIVED, after, arrivals, lives
 
 _COMMON: dict[str, Any] = {
     "deadline": None,
@@ -28,43 +20,9 @@ _COMMON: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session")
-def published_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file in which the journeys are published, to be copied."""
-    path = tmp_path_factory.mktemp("orders") / "published.db"
-    shutil.copy(migrated_file, path)
-
-    async def prepare() -> None:
-        database = Database(f"sqlite+aiosqlite:///{path}")
-        await publish(database, *JOURNEYS)
-        await database.dispose()
-
-    asyncio.run(prepare())
-    return path
-
-
-def _after(published: Path, requests: Sequence[Sequence[SegmentCall]]) -> dict[str, Any]:
-    """What the store holds after these requests."""
-
-    async def played() -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as folder:
-            path = shutil.copy(published, Path(folder) / "store.db")
-            url = f"sqlite+aiosqlite:///{path}"
-            database = Database(url)
-            services = Services(database=database, settings=load_settings(url), wall=Wall(RECEIVED))
-            try:
-                for request in requests:
-                    await accept(services, request, RECEIVED)
-                return await outcome(database, [call for request in requests for call in request])
-            finally:
-                await database.dispose()
-
-    return asyncio.run(played())
-
-
 def _check(published: Path, data: st.DataObject, calls: list[SegmentCall]) -> None:
     requests = data.draw(arrivals(calls))
-    assert _after(published, requests) == _after(published, [[call] for call in calls])
+    assert after(published, requests) == after(published, [[call] for call in calls])
 
 
 @settings(max_examples=60, **_COMMON)
@@ -97,4 +55,4 @@ def test_a_store_that_forgot_a_call_would_be_noticed(published_file: Path) -> No
         Track(customer_id="ada", at=RECEIVED - 2 * MINUTE, message_id="m1", event="began"),
         Track(customer_id="ada", at=RECEIVED - MINUTE, message_id="m2", event="left"),
     ]
-    assert _after(published_file, [calls]) != _after(published_file, [calls[:-1]])
+    assert after(published_file, [calls]) != after(published_file, [calls[:-1]])

@@ -73,7 +73,7 @@ async def test_sixty_messages_due_at_once_go_out_at_the_rate(tmp_path: Path) -> 
         # Three seconds carry 36; the rest is for a machine that is busy with other tests.
         assert most_within(times, 3.0) <= 45
         assert times[-1] - times[0] >= 0.8 * len(times) / rate
-        assert ahead(stage.sent, stage, due_at) < 48
+        assert ahead(stage.sent, stage, due_at) < 30
 
 
 @pytest.mark.long
