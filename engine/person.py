@@ -205,8 +205,8 @@ class Person:
         if was_open and notice.ending is not None:
             # It may have ended before it was entered, as events have it.
             each.enrolled = replace(each.enrolled, ended_at=notice.at)
-            starts = start_names(each.enrolled.journey)
-            if notice.name not in starts:  # else what it starts comes next
+            # Else what it starts comes next.
+            if notice.name not in start_names(each.enrolled.journey):
                 self._start_again(each.enrolled)
 
     def _supersede(self, effect: Supersede, by: str) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlmodel import col
@@ -30,6 +31,12 @@ from tests.api.given import Wall, load_settings
 ORIGIN = datetime(2026, 11, 23, 8, tzinfo=UTC)
 RECEIVED = ORIGIN + timedelta(hours=8)  # of all: within `fresh`, and before any step is due
 MINUTE = timedelta(minutes=1)
+
+# For hypothesis: each life is played on a store of its own, which takes what it takes.
+UNHURRIED: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
 
 PEOPLE = ("ada", "bo")
 VISITORS = (anonymous_customer("x"), anonymous_customer("y"))

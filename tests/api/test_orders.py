@@ -5,19 +5,13 @@ cut into other requests, some of them twice. Both stores must hold the same.
 """
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.calls import SegmentCall, Track
-from tests.api.lives import MINUTE, RECEIVED, after, arrivals, lives
-
-_COMMON: dict[str, Any] = {
-    "deadline": None,
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-}
+from tests.api.lives import MINUTE, RECEIVED, UNHURRIED, after, arrivals, lives
 
 
 def _check(published: Path, data: st.DataObject, calls: list[SegmentCall]) -> None:
@@ -25,7 +19,7 @@ def _check(published: Path, data: st.DataObject, calls: list[SegmentCall]) -> No
     assert after(published, requests) == after(published, [[call] for call in calls])
 
 
-@settings(max_examples=60, **_COMMON)
+@settings(max_examples=60, **UNHURRIED)
 @given(data=st.data(), calls=lives())
 def test_the_order_of_arrival_decides_nothing(
     published_file: Path, data: st.DataObject, calls: list[SegmentCall]
@@ -40,7 +34,7 @@ def test_the_order_of_arrival_decides_nothing(
         *(pytest.param(part, marks=pytest.mark.wide) for part in range(1, 5)),
     ],
 )
-@settings(max_examples=500, **_COMMON)
+@settings(max_examples=500, **UNHURRIED)
 @given(data=st.data(), calls=lives())
 def test_the_order_of_arrival_decides_nothing_at_length(
     published_file: Path, part: int, data: st.DataObject, calls: list[SegmentCall]

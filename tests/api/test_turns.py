@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,7 +21,7 @@ from api.meanwhile import InTurn
 from engine.calls import SegmentCall, Track
 from store import events
 from store.events import NewEvent
-from tests.api.lives import MINUTE, RECEIVED, after, lives
+from tests.api.lives import MINUTE, RECEIVED, UNHURRIED, after, lives
 
 # Turns of the event loop: far more than a request takes that waits for nothing.
 _TURNS = 300
@@ -53,11 +53,7 @@ def slow_counting(asked: list[str]) -> Iterator[None]:
             event.remove(Engine, "before_cursor_execute", before)
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=30, **UNHURRIED)
 @given(calls=lives(most=20))
 def test_whatever_calls_do_they_wait_their_turn(
     published_file: Path, calls: list[SegmentCall]
